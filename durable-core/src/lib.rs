@@ -1,0 +1,7 @@
+//! The engine of a durable task framework: model, backend contract, replay, worker and client.
+pub mod backend;
+pub mod env;
+pub mod ids;
+pub mod limits;
+pub mod payload;
+pub mod time;
