@@ -3,12 +3,13 @@
 use std::fmt;
 
 use bytes::Bytes;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The encoded form of a user value. The engine never looks inside.
 ///
 /// An absent value is `Option<Payload>::None`; an empty payload is something else.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Payload(Bytes);
 
 impl Payload {

@@ -115,6 +115,9 @@ pub trait OrchestrationQueue: Send + Sync {
     /// - O8: an instance is on loan to one holder at a time; it comes back when the lease ends.
     /// - O9: N concurrent receivers over N ready instances each get some, never the same.
     /// - O10: a held instance is handed out only for a `control` message or when its hold ends.
+    ///   While the hold lasts, only its `control` messages are handed out (so that a resume is
+    ///   never hidden behind a long inbox); once it has ended, all messages are, in order.
+    /// - O12: when the hold ends by time, the instance is handed out even with an empty inbox.
     ///
     /// # Cancel safety
     /// Dropping the future may leave instances on loan until their lease ends; none is lost.
