@@ -3,5 +3,6 @@ pub mod backend;
 pub mod env;
 pub mod ids;
 pub mod limits;
+pub mod model;
 pub mod payload;
 pub mod time;
