@@ -26,6 +26,9 @@ pub const PROGRESS_BYTES_MAX: usize = 64 * 1024;
 /// Tags on one instance.
 pub const TAGS_MAX: usize = 32;
 
+/// Bytes of all labels of one instance, keys and values together.
+pub const TAGS_BYTES_MAX: usize = 4 * 1024;
+
 /// Bytes of one encoded record before decoding is refused.
 pub const RECORD_BYTES_MAX: usize = 64 * 1024 * 1024;
 

@@ -26,7 +26,8 @@ pub struct Envelope {
     /// Wakes even a held instance (terminate, suspend, resume).
     pub control: bool,
     /// The first record of the instance that this message creates if there is none, or only
-    /// a terminal one. `execution` then is the new generation.
+    /// a terminal one. `execution` then is the new generation; if the target turns out to be
+    /// live, the message is delivered to it all the same (rule C5 does not apply to it).
     pub creates: Option<Arc<InstanceRecord>>,
     /// The content, opaque to adapters.
     pub body: Bytes,

@@ -45,6 +45,8 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
+use crate::ids::HubName;
+
 pub use activity_queue::{ActivityQueue, ActivityWork, ReceiveActivities, RenewActivity};
 pub use capabilities::{Capabilities, Durability};
 pub use commit::{ActivityCommit, CommitOutcome, Disposition, HistoryChunk, NextGeneration, TurnCommit};
@@ -65,6 +67,9 @@ pub use tracking_queue::{ReceiveTracking, TrackingQueue, TrackingWork};
 pub trait Backend: OrchestrationQueue + ActivityQueue + TrackingQueue + HistoryStore + Debug {
     /// What differs between adapters. Constant for the life of the value.
     fn capabilities(&self) -> &Capabilities;
+
+    /// The task hub this value works on.
+    fn hub(&self) -> &HubName;
 
     /// Commits turns. Each is atomic by itself; a batch may share one write.
     ///

@@ -353,6 +353,18 @@ impl State {
         mix(self.execution, action, salt.wrapping_add(1 << 32))
     }
 
+    /// Roughly how much memory it takes, in bytes. Unread events count with their values.
+    pub(super) fn weight(&self) -> usize {
+        let unread: usize = self
+            .events
+            .values()
+            .flat_map(|b| b.raised.iter())
+            .map(|(_, e)| 128 + e.payload.as_ref().map_or(0, Payload::len))
+            .sum();
+        let input = self.started.as_ref().and_then(|s| s.input.as_ref()).map_or(0, Payload::len);
+        512 + self.ops.len() * 96 + unread + input
+    }
+
     pub(super) fn close(&mut self) {
         self.closing = true;
     }

@@ -17,6 +17,7 @@ pub mod turn;
 mod waker;
 
 pub use context::OrchestrationContext;
+pub(crate) use executor::panic_failure;
 pub use handler::{HandlerResult, Handlers, OrchestrationHandler};
 pub use refs::{ActivityRef, NamedActivity, NamedOrchestration, OrchestrationRef};
 pub use task_error::{TaskError, UserError};

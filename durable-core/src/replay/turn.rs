@@ -176,6 +176,12 @@ impl Execution {
         self.events
     }
 
+    /// Roughly how much memory the suspended code takes, in bytes.
+    pub fn weight(&self) -> usize {
+        let future = self.future.as_ref().map_or(0, |future| std::mem::size_of_val(&**future));
+        future + self.core.lock().weight()
+    }
+
     /// The start event, once there is one.
     pub fn started(&self) -> Option<Arc<ExecutionStarted>> {
         self.core.lock().started.clone()

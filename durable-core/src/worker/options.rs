@@ -1,0 +1,62 @@
+//! Numbers that tune a worker.
+
+use std::time::Duration;
+
+use crate::ids::QueueName;
+use crate::limits;
+
+/// Settings of a worker. Components (sinks, environment) are given to the builder instead.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WorkerOptions {
+    /// Activities that run at the same time; default 1,000. Zero runs none.
+    pub activities_max: usize,
+    /// Instances taken per fetch; default 64.
+    pub turns_per_fetch: usize,
+    /// Loops that run turns; default 2. Zero runs none.
+    pub turn_loops: usize,
+    /// Commits under way at the same time, per loop; default 64. Bounds memory when the store is slow.
+    pub commits_in_flight: usize,
+    /// Activity queues to serve; default: only the default queue.
+    pub queues: Vec<QueueName>,
+    /// How long work is leased; default 30 s. Long activities renew it.
+    pub lease: Duration,
+    /// How long an idle fetch waits before it asks again; default 20 s.
+    pub idle_wait: Duration,
+    /// Memory for suspended orchestrations, in bytes (an estimate); default 256 MiB. Zero makes
+    /// every turn replay its history.
+    pub sticky_bytes: usize,
+    /// How long [`shutdown`](super::Worker::shutdown) waits for running work; default 30 s.
+    pub drain: Duration,
+    /// How long a cancelled activity may go on before its future is dropped; default 10 s.
+    pub cancel_grace: Duration,
+    /// How long a blocked instance waits before it is tried again; default 30 s.
+    pub blocked_retry: Duration,
+    /// Whether histories of earlier generations stay readable after continue-as-new; default no.
+    pub keep_generations: bool,
+    /// Replays the whole history after every turn and compares; default no. For tests.
+    pub paranoid: bool,
+    /// Fetches of the same work without success before it is set aside; default 10.
+    pub deliveries_max: u32,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self {
+            activities_max: 1_000,
+            turns_per_fetch: 64,
+            turn_loops: 2,
+            commits_in_flight: 64,
+            queues: vec![QueueName::default()],
+            lease: limits::LEASE_DEFAULT,
+            idle_wait: Duration::from_secs(20),
+            sticky_bytes: 256 * 1024 * 1024,
+            drain: Duration::from_secs(30),
+            cancel_grace: Duration::from_secs(10),
+            blocked_retry: Duration::from_secs(30),
+            keep_generations: false,
+            paranoid: false,
+            deliveries_max: limits::DELIVERY_ATTEMPTS_MAX,
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! The loop that runs turns: fetch → load or reuse → run → commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
+
+use super::commit_builder::{Prepared, build, control_before_start, set_aside};
+use super::session::{LoadError, Session, load_record};
+use super::shared::Shared;
+use crate::backend::{
+    Applied, BackendErrorKind, CommitOutcome, OrchestrationStatus, ReceiveTurns, TurnCommit, TurnLease, TurnWork,
+};
+use crate::ids::{InstanceId, MessageId};
+use crate::limits;
+use crate::model::wire::{self, WireError};
+use crate::model::{BlockReport, Message};
+use crate::replay::{Handlers, TurnEnd};
+use crate::telemetry;
+use crate::time::Timestamp;
+
+/// Pause after an error without advice.
+const ERROR_PAUSE: Duration = Duration::from_secs(1);
+
+/// What became of one piece of work.
+pub(super) enum TurnRan {
+    Commit(Prepared),
+    /// Give it back, to be fetched again after this long.
+    Abandon(Duration),
+}
+
+/// Runs turns until the worker stops.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let commits = Arc::new(Semaphore::new(shared.options.commits_in_flight.max(1)));
+    while !shared.stopping() {
+        // The semaphore is never closed.
+        let Ok(permit) = Arc::clone(&commits).acquire_owned().await else { return };
+        let request = ReceiveTurns {
+            max: shared.options.turns_per_fetch.max(1),
+            messages_max: limits::MESSAGES_PER_TURN_MAX,
+            lease_for: shared.options.lease,
+            wait: shared.options.idle_wait,
+            worker: shared.worker,
+        };
+        let received = tokio::select! {
+            biased;
+            received = shared.backend.receive_turns(request) => received,
+            () = shared.stopped() => return,
+        };
+        match received {
+            Ok(works) if works.is_empty() => {}
+            Ok(works) => process(&shared, works, permit).await,
+            Err(error) if error.kind() == BackendErrorKind::Closed => return,
+            Err(error) => {
+                tracing::warn!(%error, "{}", telemetry::FETCH_FAILED);
+                shared.pause_after(&error, ERROR_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn process(shared: &Arc<Shared>, works: Vec<TurnWork>, permit: OwnedSemaphorePermit) {
+    let mut commits = Vec::with_capacity(works.len());
+    let mut abandoned = Vec::new();
+    for work in works {
+        let span = tracing::debug_span!(
+            "orchestration.turn",
+            instance = %work.lease.instance,
+            execution = %work.execution,
+            delivery = work.delivery,
+            messages = work.messages.len(),
+        );
+        match run_one(shared, &work).instrument(span).await {
+            TurnRan::Commit(prepared) => {
+                if let Some(session) = prepared.keep {
+                    // A completion may arrive before the commit is acknowledged; the next turn
+                    // then finds the session. It is forgotten again if the commit fails.
+                    shared.sessions.put(session);
+                }
+                commits.push(prepared.commit);
+            }
+            TurnRan::Abandon(delay) => abandoned.push((work.lease, delay)),
+        }
+    }
+    for (lease, delay) in abandoned {
+        abandon(shared, lease, delay).await;
+    }
+    if !commits.is_empty() {
+        let task = commit(Arc::clone(shared), commits, permit);
+        shared.spawn(Box::pin(task));
+    }
+}
+
+async fn abandon(shared: &Arc<Shared>, lease: TurnLease, delay: Duration) {
+    for given_back in shared.backend.abandon_turns(vec![lease], delay).await {
+        if let Err(error) = given_back {
+            // The lease ends by itself.
+            tracing::debug!(%error, "could not give an instance back");
+        }
+    }
+}
+
+async fn run_one(shared: &Arc<Shared>, work: &TurnWork) -> TurnRan {
+    let now = shared.env.now();
+    if work.delivery > shared.options.deliveries_max && !asks_to_resume(work) {
+        let report = poisoned(work.delivery);
+        return put_aside(shared, work, OrchestrationStatus::Quarantined, report, now).await;
+    }
+    let messages = match decode(work) {
+        Ok(messages) => messages,
+        Err(error) => {
+            let report = undecodable("a message in its inbox", &error);
+            return put_aside(shared, work, OrchestrationStatus::Quarantined, report, now).await;
+        }
+    };
+    let session = match shared.sessions.take(&work.lease.instance, work.execution, work.events) {
+        Some(session) => session,
+        None => match load(shared, work, &messages, now).await {
+            Ok(session) => session,
+            Err(ran) => return ran,
+        },
+    };
+    run_session(shared, work, session, messages, now).await
+}
+
+async fn run_session(
+    shared: &Arc<Shared>,
+    work: &TurnWork,
+    mut session: Box<Session>,
+    messages: Vec<(MessageId, Message)>,
+    now: Timestamp,
+) -> TurnRan {
+    let outcome = session.execution.turn(messages, now);
+    match outcome.end {
+        TurnEnd::Blocked(report) => {
+            tracing::warn!(instance = %work.lease.instance, %report, "{}", telemetry::BLOCKED);
+            let Session { record, details, .. } = *session;
+            let (record, details) = if work.events == 0 {
+                match load_record(shared, work).await {
+                    Ok(stored) => stored,
+                    Err(error) => return give_up(work, &error),
+                }
+            } else {
+                (record, details)
+            };
+            let status = OrchestrationStatus::Blocked;
+            let commit = set_aside(shared, work, record, details, status, report, now);
+            TurnRan::Commit(Prepared { commit, keep: None })
+        }
+        TurnEnd::NotServed { name, version } => not_served(shared, work, &name, &version, now).await,
+        _ => {
+            let prepared = build(shared, work, session, outcome, now);
+            if shared.options.paranoid {
+                return super::paranoid::check(shared, work, prepared, now).await;
+            }
+            TurnRan::Commit(prepared)
+        }
+    }
+}
+
+/// Makes a session where none is kept.
+async fn load(
+    shared: &Arc<Shared>,
+    work: &TurnWork,
+    messages: &[(MessageId, Message)],
+    now: Timestamp,
+) -> Result<Box<Session>, TurnRan> {
+    if work.events == 0 {
+        let start = messages.iter().find_map(|(_, m)| match m {
+            Message::Start(start) => Some(start),
+            _ => None,
+        });
+        if let Some(start) = start {
+            return Ok(Box::new(Session::fresh(shared, work, start)));
+        }
+        return match load_record(shared, work).await {
+            Ok((record, details)) => {
+                let commit = control_before_start(shared, work, messages, record, details, now);
+                Err(TurnRan::Commit(Prepared { commit, keep: None }))
+            }
+            Err(error) => Err(give_up(work, &error)),
+        };
+    }
+    match Session::load(shared, work).await {
+        Ok(session) => Ok(Box::new(session)),
+        Err(LoadError::Turn(end)) => Err(match *end {
+            TurnEnd::NotServed { name, version } => not_served(shared, work, &name, &version, now).await,
+            TurnEnd::Blocked(report) => {
+                tracing::warn!(instance = %work.lease.instance, %report, "{}", telemetry::BLOCKED);
+                put_aside(shared, work, OrchestrationStatus::Blocked, report, now).await
+            }
+            _ => TurnRan::Abandon(ERROR_PAUSE),
+        }),
+        Err(LoadError::Undecodable(error)) => {
+            let report = undecodable("its history or record", &error);
+            Err(put_aside(shared, work, OrchestrationStatus::Quarantined, report, now).await)
+        }
+        Err(error) => Err(give_up(work, &error)),
+    }
+}
+
+fn give_up(work: &TurnWork, error: &LoadError) -> TurnRan {
+    tracing::warn!(instance = %work.lease.instance, ?error, "could not load the instance");
+    TurnRan::Abandon(ERROR_PAUSE.saturating_mul(work.delivery.min(30)))
+}
+
+/// Start first: events may have come earlier than a scheduled start.
+fn decode(work: &TurnWork) -> Result<Vec<(MessageId, Message)>, WireError> {
+    let mut messages = Vec::with_capacity(work.messages.len());
+    for message in &work.messages {
+        messages.push((message.id, wire::decode_message(&message.body)?));
+    }
+    if work.events == 0 {
+        messages.sort_by_key(|(_, m)| !matches!(m, Message::Start(_)));
+    }
+    Ok(messages)
+}
+
+fn asks_to_resume(work: &TurnWork) -> bool {
+    work.messages.iter().any(|m| {
+        matches!(wire::decode_message(&m.body), Ok(Message::Resume(_) | Message::Terminate(_)))
+    })
+}
+
+async fn not_served(shared: &Arc<Shared>, work: &TurnWork, name: &str, version: &str, now: Timestamp) -> TurnRan {
+    // Others may serve it: let them have a go first.
+    if work.delivery < 3 && shared.backend.capabilities().multi_process {
+        return TurnRan::Abandon(Duration::from_millis(200).saturating_mul(work.delivery));
+    }
+    let served = shared.registry.orchestration_names();
+    let version = if version.is_empty() { "unversioned".to_owned() } else { format!("version `{version}`") };
+    let report = BlockReport {
+        code: "DT0003".to_owned(),
+        message: format!("no worker serves orchestration `{name}`, {version}"),
+        expected: None,
+        found: Some(format!("served here: {}", if served.is_empty() { "none".to_owned() } else { served.join(", ") })),
+        event: None,
+        hint: "Register it on a worker of this hub; the instance then goes on by itself".to_owned(),
+    };
+    tracing::warn!(instance = %work.lease.instance, %report, "{}", telemetry::BLOCKED);
+    put_aside(shared, work, OrchestrationStatus::Blocked, report, now).await
+}
+
+fn poisoned(delivery: u32) -> BlockReport {
+    BlockReport {
+        code: "DT0013".to_owned(),
+        message: format!("{} fetches of this instance ended without a commit", delivery - 1),
+        expected: None,
+        found: None,
+        event: None,
+        hint: "Look for crashes of its workers (stack overflow, abort, memory); then resume or terminate it".to_owned(),
+    }
+}
+
+fn undecodable(what: &str, error: &WireError) -> BlockReport {
+    BlockReport {
+        code: "DT0012".to_owned(),
+        message: format!("{what} cannot be read: {error}"),
+        expected: None,
+        found: None,
+        event: None,
+        hint: "Upgrade the worker, or restore the store from a backup; then resume the instance, or purge it".to_owned(),
+    }
+}
+
+/// Commits nothing but a report.
+async fn put_aside(
+    shared: &Arc<Shared>,
+    work: &TurnWork,
+    status: OrchestrationStatus,
+    report: BlockReport,
+    now: Timestamp,
+) -> TurnRan {
+    let (record, details) = match load_record(shared, work).await {
+        Ok(stored) => stored,
+        Err(LoadError::Undecodable(_)) => {
+            // The record's own details are damaged: keep its plain part.
+            let instance = work.lease.instance.clone();
+            match shared.backend.read_records(vec![instance]).await.pop() {
+                Some(Ok(Some(record))) => (record, crate::model::RecordDetails::default()),
+                _ => return TurnRan::Abandon(ERROR_PAUSE),
+            }
+        }
+        Err(error) => return give_up(work, &error),
+    };
+    if status == OrchestrationStatus::Quarantined {
+        tracing::error!(instance = %work.lease.instance, %report, "{}", telemetry::QUARANTINED);
+    }
+    let commit = set_aside(shared, work, record, details, status, report, now);
+    TurnRan::Commit(Prepared { commit, keep: None })
+}
+
+/// What is needed to deal with a commit's failure.
+struct Receipt {
+    lease: TurnLease,
+    instance: InstanceId,
+    again: Option<TurnCommit>,
+}
+
+async fn commit(shared: Arc<Shared>, commits: Vec<TurnCommit>, permit: OwnedSemaphorePermit) {
+    // Only a store across a network can leave us not knowing; only then a copy is worth keeping.
+    let repeatable = shared.backend.capabilities().multi_process;
+    let mut pending = commits;
+    let mut tries = 0;
+    while !pending.is_empty() {
+        let receipts: Vec<_> = pending
+            .iter()
+            .map(|c| Receipt {
+                lease: c.lease.clone(),
+                instance: c.lease.instance.clone(),
+                again: repeatable.then(|| c.clone()),
+            })
+            .collect();
+        let results = shared.backend.commit_turns(std::mem::take(&mut pending)).await;
+        tries += 1;
+        for (receipt, result) in receipts.into_iter().zip(results) {
+            match result {
+                Ok(CommitOutcome::Applied) => {}
+                Ok(outcome) => {
+                    tracing::debug!(instance = %receipt.instance, ?outcome, "{}", telemetry::COMMIT_REFUSED);
+                    shared.sessions.forget(&receipt.instance);
+                }
+                Err(error) => {
+                    tracing::warn!(instance = %receipt.instance, %error, "{}", telemetry::COMMIT_FAILED);
+                    match receipt.again.filter(|_| tries < 5 && may_repeat(&error)) {
+                        Some(again) => pending.push(again),
+                        None => {
+                            shared.sessions.forget(&receipt.instance);
+                            abandon(&shared, receipt.lease, ERROR_PAUSE).await;
+                        }
+                    }
+                }
+            }
+        }
+        if !pending.is_empty() {
+            shared.env.sleep(Duration::from_millis(50 << tries)).await;
+        }
+    }
+    drop(permit);
+}
+
+fn may_repeat(error: &crate::backend::BackendError) -> bool {
+    error.applied() == Applied::Unknown || matches!(error.advice(), crate::backend::Retry::After(_))
+}
