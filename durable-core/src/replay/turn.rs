@@ -404,6 +404,10 @@ impl Execution {
             if self.suspended.is_some() && !is_control(&message) {
                 continue;
             }
+            if matches!(self.end.as_deref(), Some(TurnEnd::ContinueAsNew { .. })) {
+                // What comes after the decision is for the next generation.
+                break;
+            }
             turn.out.consumed.push(id);
             if self.end.is_none() {
                 self.take_message(turn, id, message)?;

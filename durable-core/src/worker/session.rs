@@ -25,7 +25,7 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) enum LoadError {
     /// The store failed.
-    Backend(BackendError),
+    Backend(#[expect(dead_code, reason = "shown by Debug in the log")] BackendError),
     /// The stored bytes are not readable.
     Undecodable(WireError),
     /// The code does not fit or is not served.
