@@ -1,7 +1,7 @@
 //! Drives one orchestration without a backend: every turn is run by the suspended execution
 //! and again from nothing, and both must decide alike.
 
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use std::sync::Arc;
 use std::time::Duration;
