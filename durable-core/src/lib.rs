@@ -29,5 +29,6 @@ pub mod payload;
 pub mod registry;
 pub mod replay;
 pub mod telemetry;
+pub mod testing;
 pub mod time;
 pub mod worker;
