@@ -7,10 +7,10 @@ use bytes::Bytes;
 use super::session::{Session, running, session_of_next_generation};
 use super::shared::Shared;
 use crate::backend::{
-    Disposition, Envelope, InstanceRecord, NextGeneration, OrchestrationStatus, TurnCommit, TurnWork,
+    Disposition, Envelope, InboxMessage, InstanceRecord, NextGeneration, OrchestrationStatus, TurnCommit, TurnWork,
 };
 use crate::ids::{ExecutionId, InstanceId, MessageId};
-use crate::model::event::{ChildCompleted, ChildFailed, EventRaised, ExecutionStarted, Parent, TimerFired};
+use crate::model::event::{ChildCompleted, ChildFailed, EventRaised, ExecutionStarted, ExecutionTerminated, Parent, TimerFired};
 use crate::model::message::Terminate;
 use crate::model::wire::{self, ChunkWriter};
 use crate::model::{
@@ -245,7 +245,20 @@ fn finish(
         }
         _ => return,
     };
-    if let Some(parent) = session.details.parent.clone() {
+    end_record(shared, work, &mut session.record, &mut session.details, (status, output, failure), now, commit);
+}
+
+/// Writes the end into a record and reports it to the parent.
+fn end_record(
+    shared: &Arc<Shared>,
+    work: &TurnWork,
+    record: &mut InstanceRecord,
+    details: &mut RecordDetails,
+    (status, output, failure): (OrchestrationStatus, Option<Payload>, Option<Failure>),
+    now: Timestamp,
+    commit: &mut TurnCommit,
+) {
+    if let Some(parent) = details.parent.clone() {
         let message = match &failure {
             None => Message::ChildCompleted(ChildCompleted { id: parent.id, output: output.clone() }),
             Some(failure) => Message::ChildFailed(ChildFailed { id: parent.id, failure: failure.clone() }),
@@ -255,10 +268,11 @@ fn finish(
         envelope.execution = Some(parent.execution);
         commit.messages.push(envelope);
     }
-    session.record.status = status;
-    session.record.completed_at = Some(now);
-    session.details.output = output;
-    session.details.failure = failure;
+    record.status = status;
+    record.completed_at = Some(now);
+    details.report = None;
+    details.output = output;
+    details.failure = failure;
 }
 
 fn terminate_child(shared: &Arc<Shared>, child: InstanceId, reason: &str) -> Envelope {
@@ -369,18 +383,62 @@ pub(super) fn set_aside(
     commit
 }
 
-/// Pokes and resumes have done their work by causing this turn; left in the inbox they
-/// would cause it again and again.
+/// Control messages have done their work by causing this turn; left in the inbox they would
+/// cause it again and again.
 fn consumed_controls(work: &TurnWork) -> Vec<MessageId> {
-    work.messages
-        .iter()
-        .filter(|m| matches!(wire::decode_message(&m.body), Ok(Message::Poke | Message::Resume(_))))
-        .map(|m| m.id)
-        .collect()
+    let is_control = |m: &&InboxMessage| {
+        let message = wire::decode_message(&m.body);
+        matches!(message, Ok(Message::Poke | Message::Resume(_) | Message::Suspend(_)))
+    };
+    work.messages.iter().filter(is_control).map(|m| m.id).collect()
 }
 
-/// Ends, suspends or resumes an instance that nothing has started yet. `None` when no
-/// message asks for that.
+/// Ends an instance whose code cannot be brought back, because somebody asked for its end.
+pub(super) fn terminate_set_aside(
+    shared: &Arc<Shared>,
+    work: &TurnWork,
+    mut record: InstanceRecord,
+    mut details: RecordDetails,
+    terminate: Terminate,
+    children: Vec<InstanceId>,
+    now: Timestamp,
+) -> TurnCommit {
+    let mut commit = empty_commit(work, now);
+    if terminate.cascade {
+        for child in children {
+            commit.messages.push(terminate_child(shared, child, &terminate.reason));
+        }
+    }
+    let mut chunk = ChunkWriter::default();
+    chunk.push(&HistoryEvent::ExecutionTerminated(ExecutionTerminated { reason: terminate.reason.clone() }));
+    commit.chunk = chunk.finish();
+    let failure = Failure::of_kind(FailureKind::Terminated, terminate.reason);
+    let end = (OrchestrationStatus::Terminated, None, Some(failure));
+    end_record(shared, work, &mut record, &mut details, end, now, &mut commit);
+    record.details = wire::encode_details(&details);
+    commit.record = Some(record.clone());
+    track(shared, &record, work, &mut commit);
+    commit
+}
+
+/// Children that a history started and that have not reported back.
+pub(super) fn open_children(history: &[HistoryEvent]) -> Vec<InstanceId> {
+    let mut open = std::collections::BTreeMap::new();
+    for event in history {
+        match event {
+            HistoryEvent::ChildScheduled(e) if !e.detached => {
+                open.insert(e.id, e.instance.clone());
+            }
+            HistoryEvent::ChildCompleted(ChildCompleted { id, .. }) | HistoryEvent::ChildFailed(ChildFailed { id, .. }) => {
+                open.remove(id);
+            }
+            _ => {}
+        }
+    }
+    open.into_values().collect()
+}
+
+/// Ends, suspends or resumes an instance that nothing has started yet.
 pub(super) fn control_before_start(
     shared: &Arc<Shared>,
     work: &TurnWork,
@@ -397,28 +455,22 @@ pub(super) fn control_before_start(
     for (id, message) in messages {
         match message {
             Message::Terminate(terminate) => {
-                record.status = OrchestrationStatus::Terminated;
-                record.completed_at = Some(now);
-                details.failure = Some(Failure::of_kind(FailureKind::Terminated, terminate.reason.clone()));
-                commit.disposition = Disposition::Ready;
+                return terminate_set_aside(shared, work, record, details, terminate.clone(), Vec::new(), now);
             }
             Message::Suspend(control) => {
                 record.status = OrchestrationStatus::Suspended;
                 details.suspended = Some(control.reason.clone());
                 commit.disposition = Disposition::Hold { until: None };
             }
-            Message::Resume(_) => {
+            Message::Resume(_) if record.status == OrchestrationStatus::Suspended => {
                 record.status = OrchestrationStatus::Pending;
                 details.suspended = None;
                 commit.disposition = Disposition::Hold { until: details.start_at.or(Some(now)) };
             }
-            Message::Poke => {}
+            Message::Poke | Message::Resume(_) => {}
             _ => continue,
         }
         commit.consumed.push(*id);
-        if record.status.is_terminal() {
-            break;
-        }
     }
     if !commit.consumed.is_empty() {
         record.details = wire::encode_details(&details);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
-use super::commit_builder::{Prepared, build, control_before_start, set_aside};
-use super::session::{LoadError, Session, load_record};
+use super::commit_builder::{Prepared, build, control_before_start, open_children, set_aside, terminate_set_aside};
+use super::session::{LoadError, Session, load_history, load_record};
 use super::shared::Shared;
 use crate::backend::{
     Applied, BackendErrorKind, CommitOutcome, OrchestrationStatus, ReceiveTurns, TurnCommit, TurnLease, TurnWork,
@@ -15,6 +15,7 @@ use crate::backend::{
 use crate::ids::{InstanceId, MessageId};
 use crate::limits;
 use crate::model::wire::{self, WireError};
+use crate::model::message::Terminate;
 use crate::model::{BlockReport, Message};
 use crate::replay::{Handlers, TurnEnd};
 use crate::telemetry;
@@ -135,18 +136,8 @@ async fn run_session(
     match outcome.end {
         TurnEnd::Blocked(report) => {
             tracing::warn!(instance = %work.lease.instance, %report, "{}", telemetry::BLOCKED);
-            let Session { record, details, .. } = *session;
-            let (record, details) = if work.events == 0 {
-                match load_record(shared, work).await {
-                    Ok(stored) => stored,
-                    Err(error) => return give_up(work, &error),
-                }
-            } else {
-                (record, details)
-            };
-            let status = OrchestrationStatus::Blocked;
-            let commit = set_aside(shared, work, record, details, status, report, now);
-            TurnRan::Commit(Prepared { commit, keep: None })
+            drop(session);
+            put_aside(shared, work, OrchestrationStatus::Blocked, report, now).await
         }
         TurnEnd::NotServed { name, version } => not_served(shared, work, &name, &version, now).await,
         _ => {
@@ -223,6 +214,13 @@ fn asks_to_resume(work: &TurnWork) -> bool {
     })
 }
 
+fn asked_to_terminate(work: &TurnWork) -> Option<Terminate> {
+    work.messages.iter().find_map(|m| match wire::decode_message(&m.body) {
+        Ok(Message::Terminate(terminate)) => Some(terminate),
+        _ => None,
+    })
+}
+
 async fn not_served(shared: &Arc<Shared>, work: &TurnWork, name: &str, version: &str, now: Timestamp) -> TurnRan {
     // Others may serve it: let them have a go first.
     if work.delivery < 3 && shared.backend.capabilities().multi_process {
@@ -284,6 +282,15 @@ async fn put_aside(
         }
         Err(error) => return give_up(work, &error),
     };
+    if let Some(terminate) = asked_to_terminate(work) {
+        // Ending it needs no code: its history only has to tell which children it left.
+        let children = match load_history(shared, work).await {
+            Ok(history) => open_children(&history),
+            Err(_) => Vec::new(),
+        };
+        let commit = terminate_set_aside(shared, work, record, details, terminate, children, now);
+        return TurnRan::Commit(Prepared { commit, keep: None });
+    }
     if status == OrchestrationStatus::Quarantined {
         tracing::error!(instance = %work.lease.instance, %report, "{}", telemetry::QUARANTINED);
     }
