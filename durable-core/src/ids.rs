@@ -125,6 +125,13 @@ macro_rules! text_id {
             }
         }
 
+        // Equality, order and hash are those of the text.
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
                 &self.0

@@ -1,0 +1,161 @@
+//! An instance as a value, for stores.
+
+use bytes::Bytes;
+
+use super::HubState;
+use super::slot::{Pause, Slot, StoredChunk, Waiting};
+use super::tasks::Task;
+use crate::backend::InstanceRecord;
+use crate::ids::{ExecutionId, InstanceId, LeaseToken, MessageId, QueueName};
+use crate::time::Timestamp;
+
+/// A task as a value.
+#[derive(Debug, Clone)]
+pub struct TaskSnapshot {
+    /// Its id.
+    pub id: MessageId,
+    /// The execution that scheduled it.
+    pub execution: ExecutionId,
+    /// Its queue.
+    pub queue: QueueName,
+    /// When it was scheduled.
+    pub enqueued_at: Timestamp,
+    /// How often it was handed out.
+    pub delivery: u32,
+    /// The last progress.
+    pub progress: Option<Bytes>,
+    /// Its content.
+    pub body: Bytes,
+}
+
+/// Everything about one instance but its lease.
+#[derive(Debug, Clone)]
+pub struct SlotSnapshot {
+    /// Its record.
+    pub record: InstanceRecord,
+    /// The current generation's history.
+    pub history: Vec<StoredChunk>,
+    /// Histories of earlier generations.
+    pub older: Vec<(ExecutionId, Vec<StoredChunk>)>,
+    /// Messages, oldest first.
+    pub inbox: Vec<Waiting>,
+    /// Messages that are not visible yet.
+    pub delayed: Vec<(Timestamp, Waiting)>,
+    /// Open tasks, oldest first.
+    pub tasks: Vec<TaskSnapshot>,
+    /// The token of the last commit.
+    pub committed: Option<LeaseToken>,
+    /// Whether it is held, and until when.
+    pub held: Option<Option<Timestamp>>,
+    /// How often it was handed out since the last commit.
+    pub delivery: u32,
+}
+
+impl HubState {
+    /// An instance as a value.
+    pub fn snapshot(&self, instance: &InstanceId) -> Option<SlotSnapshot> {
+        let slot = self.instances.get(instance)?;
+        let mut tasks: Vec<_> = slot
+            .tasks
+            .iter()
+            .filter_map(|id| {
+                let t = self.tasks.get(id)?;
+                Some(TaskSnapshot {
+                    id: *id,
+                    execution: t.execution,
+                    queue: t.queue.clone(),
+                    enqueued_at: t.enqueued_at,
+                    delivery: t.delivery,
+                    progress: t.progress.clone(),
+                    body: t.body.clone(),
+                })
+            })
+            .collect();
+        tasks.sort_unstable_by_key(|t| (t.enqueued_at, t.id));
+        let mut delayed: Vec<_> = slot.delayed.clone();
+        delayed.sort_unstable();
+        Some(SlotSnapshot {
+            record: slot.record.clone(),
+            history: slot.history.clone(),
+            older: slot.rare.as_ref().map(|r| r.older.clone()).unwrap_or_default(),
+            inbox: slot.inbox.iter().cloned().collect(),
+            delayed: delayed
+                .into_iter()
+                .filter_map(|(at, n, _)| self.timers.get(&(at, n)).map(|(_, m)| (at, m.clone())))
+                .collect(),
+            tasks,
+            committed: slot.committed,
+            held: match slot.pause {
+                Pause::Held(until) => Some(until),
+                Pause::None | Pause::Delayed(_) => None,
+            },
+            delivery: slot.delivery,
+        })
+    }
+
+    /// Puts an instance back, without a lease; its tasks can be received at once.
+    pub fn restore(&mut self, snapshot: SlotSnapshot, now: Timestamp) {
+        let instance = snapshot.record.instance.clone();
+        self.forget(&instance);
+        let mut slot = Slot::new(snapshot.record);
+        slot.history = snapshot.history;
+        if !snapshot.older.is_empty() {
+            slot.rare.get_or_insert_default().older = snapshot.older;
+        }
+        slot.inbox = snapshot.inbox.into();
+        slot.committed = snapshot.committed;
+        slot.delivery = snapshot.delivery;
+        slot.lsn = self.lsn;
+        for (at, message) in snapshot.delayed {
+            let number = self.number();
+            slot.delayed.push((at, number, message.id));
+            self.timers.insert((at, number), (instance.clone(), message));
+        }
+        if let Some(until) = snapshot.held {
+            slot.pause = Pause::Held(until);
+            if let Some(until) = until {
+                self.wake_at(until, &instance);
+            }
+        }
+        for task in snapshot.tasks {
+            slot.tasks.insert(task.id);
+            self.tasks.insert(
+                task.id,
+                Task {
+                    instance: instance.clone(),
+                    execution: task.execution,
+                    queue: task.queue,
+                    enqueued_at: task.enqueued_at,
+                    visible_at: None,
+                    delivery: task.delivery,
+                    progress: task.progress,
+                    loan: None,
+                    body: task.body,
+                },
+            );
+            self.enqueue_task(task.id);
+        }
+        self.ids.insert(instance.clone());
+        self.instances.insert(instance.clone(), slot);
+        self.make_ready(&instance, now);
+    }
+
+    /// Lets go of history bytes that a store has taken over.
+    pub fn evict_history(&mut self, instance: &InstanceId) {
+        if let Some(slot) = self.instances.get_mut(instance) {
+            for chunk in &mut slot.history {
+                chunk.bytes = None;
+            }
+            if let Some(rare) = &mut slot.rare {
+                for chunk in rare.older.iter_mut().flat_map(|(_, chunks)| chunks) {
+                    chunk.bytes = None;
+                }
+            }
+        }
+    }
+
+    /// All instances in memory.
+    pub fn instance_ids(&self) -> impl Iterator<Item = &InstanceId> {
+        self.ids.iter()
+    }
+}

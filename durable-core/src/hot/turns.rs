@@ -1,0 +1,241 @@
+//! Handing out turns and committing them.
+
+use super::HubState;
+use super::slot::{Loan, Pause};
+use crate::backend::{
+    AbandonOutcome, CommitOutcome, Disposition, InboxMessage, RenewOutcome, TurnCommit, TurnLease, TurnWork,
+};
+use crate::ids::{InstanceId, LeaseToken};
+use crate::time::Timestamp;
+
+impl HubState {
+    /// Lends up to `max` ready instances until `until`. [`advance`](Self::advance) must have run.
+    pub fn take_turns(
+        &mut self,
+        max: usize,
+        messages_max: usize,
+        now: Timestamp,
+        until: Timestamp,
+        mut token: impl FnMut() -> LeaseToken,
+    ) -> Vec<TurnWork> {
+        let mut works = Vec::with_capacity(max.min(self.ready.len()));
+        while works.len() < max {
+            let Some(instance) = self.ready.pop_front() else { break };
+            let Some(slot) = self.instances.get_mut(&instance) else { continue };
+            slot.queued = false;
+            let execution = slot.record.execution;
+            slot.inbox.retain(|m| m.execution.is_none_or(|e| e == execution));
+            if !slot.is_ready(now) {
+                continue;
+            }
+            let messages = slot
+                .deliverable(now, messages_max.max(1))
+                .into_iter()
+                .map(|m| InboxMessage { id: m.id, enqueued_at: m.enqueued_at, body: m.body.clone() })
+                .collect();
+            slot.delivery = slot.delivery.saturating_add(1);
+            let token = token();
+            slot.loan = Some(Loan { token, until });
+            works.push(TurnWork {
+                lease: TurnLease { instance: instance.clone(), token },
+                execution,
+                events: slot.record.events,
+                messages,
+                delivery: slot.delivery,
+            });
+            self.leased.insert(instance);
+            self.leases_checked = self.leases_checked.min(until);
+        }
+        works
+    }
+
+    /// Whether more turns could be handed out at once.
+    pub fn has_ready_turns(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Instances on loan, with their delivery counts.
+    pub fn leased_turns(&self) -> Vec<(InstanceId, u32)> {
+        self.leased
+            .iter()
+            .filter_map(|id| self.instances.get(id).map(|slot| (id.clone(), slot.delivery)))
+            .collect()
+    }
+
+    /// Sets a delivery count, e.g. one found in a log.
+    pub fn set_turn_delivery(&mut self, instance: &InstanceId, delivery: u32) {
+        if let Some(slot) = self.instances.get_mut(instance) {
+            slot.delivery = delivery;
+        }
+    }
+
+    pub(super) fn end_turn_leases(&mut self, now: Timestamp) {
+        let mut next = Timestamp::MAX;
+        let mut ended = Vec::new();
+        for instance in &self.leased {
+            match self.instances.get(instance).and_then(|slot| slot.loan) {
+                Some(loan) if loan.until > now => next = next.min(loan.until),
+                _ => ended.push(instance.clone()),
+            }
+        }
+        // Hash order must not decide who is served first.
+        ended.sort_unstable();
+        self.leases_checked = next;
+        for instance in ended {
+            self.leased.remove(&instance);
+            if let Some(slot) = self.instances.get_mut(&instance) {
+                slot.loan = None;
+            }
+            self.make_ready(&instance, now);
+        }
+    }
+
+    fn holds(&self, lease: &TurnLease) -> bool {
+        self.instances
+            .get(&lease.instance)
+            .and_then(|slot| slot.loan)
+            .is_some_and(|loan| loan.token == lease.token)
+    }
+
+    /// Keeps an instance longer.
+    pub fn renew_turn(&mut self, lease: &TurnLease, until: Timestamp) -> RenewOutcome {
+        if !self.holds(lease) {
+            return RenewOutcome::Lost;
+        }
+        if let Some(slot) = self.instances.get_mut(&lease.instance) {
+            slot.loan = Some(Loan { token: lease.token, until });
+        }
+        self.leases_checked = self.leases_checked.min(until);
+        RenewOutcome::Renewed
+    }
+
+    /// Takes an instance back unchanged.
+    pub fn abandon_turn(&mut self, lease: &TurnLease, now: Timestamp, until: Timestamp) -> AbandonOutcome {
+        if !self.holds(lease) {
+            return AbandonOutcome::Lost;
+        }
+        self.leased.remove(&lease.instance);
+        if let Some(slot) = self.instances.get_mut(&lease.instance) {
+            slot.loan = None;
+            if until > now {
+                // A hold goes on as it was; it is stricter than a delay.
+                if slot.pause == Pause::None || matches!(slot.pause, Pause::Delayed(_)) {
+                    slot.pause = Pause::Delayed(until);
+                }
+                self.wake_at(until, &lease.instance);
+            }
+        }
+        self.make_ready(&lease.instance, now);
+        AbandonOutcome::Done
+    }
+
+    /// Why a commit may not be applied, or that it has been already.
+    pub fn check_turn(&self, commit: &TurnCommit) -> Option<CommitOutcome> {
+        let Some(slot) = self.instances.get(&commit.lease.instance) else {
+            return Some(CommitOutcome::LeaseLost);
+        };
+        if slot.loan.is_none_or(|loan| loan.token != commit.lease.token) {
+            let repeated = slot.committed == Some(commit.lease.token);
+            return Some(if repeated { CommitOutcome::Applied } else { CommitOutcome::LeaseLost });
+        }
+        let fits = slot.record.execution == commit.execution && slot.record.events == commit.expected_events;
+        (!fits).then_some(CommitOutcome::Conflict)
+    }
+
+    /// Commits a turn.
+    pub fn commit_turn(&mut self, commit: TurnCommit, now: Timestamp) -> CommitOutcome {
+        if let Some(outcome) = self.check_turn(&commit) {
+            return outcome;
+        }
+        self.apply_turn(commit, now);
+        CommitOutcome::Applied
+    }
+
+    /// Applies a commit that [`check_turn`](Self::check_turn) has let through, or one from a log.
+    pub fn apply_turn(&mut self, commit: TurnCommit, now: Timestamp) {
+        let instance = commit.lease.instance.clone();
+        self.leased.remove(&instance);
+        let lsn = self.lsn;
+        let Some(slot) = self.instances.get_mut(&instance) else { return };
+        slot.lsn = lsn;
+        slot.loan = None;
+        slot.committed = Some(commit.lease.token);
+        slot.delivery = 0;
+        slot.pause = Pause::None;
+        match commit.consumed.as_slice() {
+            [] => {}
+            // By far the most common case: the oldest message.
+            [one] if slot.inbox.front().is_some_and(|m| m.id == *one) => drop(slot.inbox.pop_front()),
+            several if several.len() < 8 => slot.inbox.retain(|m| !several.contains(&m.id)),
+            many => {
+                let many: foldhash::HashSet<_> = many.iter().copied().collect();
+                slot.inbox.retain(|m| !many.contains(&m.id));
+            }
+        }
+        let revision = slot.record.revision;
+        if let Some(chunk) = commit.chunk {
+            slot.record.events += u64::from(chunk.events);
+            slot.history.push(chunk.into());
+        }
+        let changed = commit.record.is_some();
+        if let Some(mut record) = commit.record {
+            record.revision = revision + 1;
+            record.events = slot.record.events;
+            slot.record = record;
+        }
+        slot.record.updated_at = commit.at;
+        if let Some(next) = commit.next {
+            slot.record.execution = next.execution;
+            slot.record.events = u64::from(next.chunk.events);
+            let old = std::mem::replace(&mut slot.history, vec![next.chunk.into()]);
+            if next.keep_history {
+                slot.rare.get_or_insert_default().older.push((commit.execution, old));
+            }
+            slot.inbox.retain(|m| m.execution.is_none_or(|e| e == next.execution));
+            self.drop_work_of_old_generation(&instance, next.execution);
+        }
+        for id in commit.cancelled {
+            if !self.cancel_delayed(&instance, id) {
+                self.cancel_task(id);
+            }
+        }
+        self.touch(&instance);
+        if changed {
+            self.note_change(&instance);
+        }
+        for task in commit.activities {
+            self.add_task(task, now);
+        }
+        for message in commit.messages {
+            let _ = self.send_from_inside(message, now);
+        }
+        if let Some(tracking) = commit.tracking {
+            self.add_tracking(tracking);
+        }
+        self.settle(&instance, commit.disposition, now);
+    }
+
+    /// Messages between instances are never refused for room: nobody could repeat them.
+    fn send_from_inside(&mut self, envelope: crate::backend::Envelope, now: Timestamp) -> bool {
+        let wanted = envelope.creates.is_some() || self.instances.contains_key(&envelope.target);
+        if wanted {
+            self.apply_send(envelope, now);
+        }
+        wanted
+    }
+
+    fn settle(&mut self, instance: &InstanceId, disposition: Disposition, now: Timestamp) {
+        let Some(slot) = self.instances.get_mut(instance) else { return };
+        if slot.is_terminal() {
+            self.empty_slot(instance);
+            return;
+        }
+        if let Disposition::Hold { until } = disposition {
+            slot.pause = Pause::Held(until);
+            if let Some(until) = until {
+                self.wake_at(until, instance);
+            }
+        }
+        self.make_ready(instance, now);
+    }
+}
