@@ -23,7 +23,7 @@ pub struct ReplayChecker {
 pub enum ReplayError {
     /// The code takes other steps; a worker would block the instance with this report.
     #[error("{0}")]
-    Mismatch(BlockReport),
+    Mismatch(Box<BlockReport>),
     /// The registry does not serve the orchestration.
     #[error("orchestration `{name}` version `{version}` is not registered")]
     NotRegistered {
@@ -55,7 +55,7 @@ impl ReplayChecker {
         let mut replayed = Execution::new(identity, handlers, None);
         match replayed.replay(history) {
             Err(end) => match *end {
-                TurnEnd::Blocked(report) => Err(ReplayError::Mismatch(report)),
+                TurnEnd::Blocked(report) => Err(ReplayError::Mismatch(Box::new(report))),
                 TurnEnd::NotServed { name, version } => Err(ReplayError::NotRegistered { name, version }),
                 _ => Ok(()),
             },

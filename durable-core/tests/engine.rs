@@ -1,5 +1,7 @@
 //! The whole engine over the memory backend.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -133,7 +135,7 @@ async fn failures_retries_and_panics() {
 async fn suspend_resume_terminate_purge() {
     let backend = hub();
     let worker = Worker::builder(backend.clone())
-        .orchestration_fn("child", |ctx: OrchestrationContext, _: u32| async move { Ok::<u32, Failure>(ctx.event("x").await?) })
+        .orchestration_fn("child", |ctx: OrchestrationContext, _: u32| async move { ctx.event::<u32>("x").await })
         .orchestration_fn("main", |ctx: OrchestrationContext, n: u32| async move {
             let a: u32 = ctx.event("a").await?;
             ctx.set_custom_status(&a)?;

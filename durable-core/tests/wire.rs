@@ -1,5 +1,7 @@
 //! The byte form of engine records: frozen, and safe against any bytes.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 use bytes::Bytes;
 use durable_core::backend::HistoryChunk;
 use durable_core::ids::{ExecutionId, InstanceId, MessageId, Name};

@@ -126,7 +126,7 @@ impl Slot {
     /// The oldest messages that may be handed out.
     pub(super) fn deliverable(&self, now: Timestamp, max: usize) -> Vec<&Waiting> {
         let held = match self.pause {
-            Pause::Held(until) => !until.is_some_and(|at| at <= now),
+            Pause::Held(until) => until.is_none_or(|at| at > now),
             Pause::None | Pause::Delayed(_) => false,
         };
         self.inbox.iter().filter(|m| !held || m.control).take(max).collect()

@@ -10,7 +10,7 @@ use tracing::Instrument;
 
 use super::lease_keeper::Running;
 use super::shared::Shared;
-use crate::activity::{ActivityContext, ActivityShared};
+use crate::activity::{ActivityContext, ActivityHandler, ActivityShared};
 use crate::backend::{
     ActivityCommit, ActivityLease, ActivityWork, BackendErrorKind, CommitOutcome, Envelope, ReceiveActivities, Retry,
 };
@@ -20,6 +20,7 @@ use crate::limits;
 use crate::model::event::{ActivityCompleted, ActivityFailed};
 use crate::model::wire;
 use crate::model::{ActivityTask, Failure, FailureKind, Message};
+use crate::payload::Payload;
 use crate::replay::HandlerResult;
 use crate::telemetry;
 
@@ -163,42 +164,49 @@ async fn perform(shared: &Arc<Shared>, running: &Arc<Running>, work: ActivityWor
     let watched = running.watch(work.lease, Arc::clone(&context), heartbeat, now);
     let ctx = ActivityContext::new(Arc::clone(&context));
     let input = task.input;
-    let run = async move {
-        let made = std::panic::catch_unwind(AssertUnwindSafe(|| handler.run(ctx, input)));
-        match made {
-            Ok(future) => AssertUnwindSafe(future).catch_unwind().await,
-            Err(panic) => Err(panic),
-        }
+    let run = run_handler(shared, handler, ctx, input, start_to_close).instrument(span);
+    let ended = tokio::select! {
+        biased;
+        done = run => Some(done),
+        () = stopped(shared, &context) => None,
     };
-    let run = async {
-        let limited = async {
-            match start_to_close {
-                Some(limit) => timeout(&*shared.env, limit, run).await,
-                None => Ok(run.await),
-            }
-        };
-        tokio::select! {
-            biased;
-            done = limited => Some(done),
-            () = stopped(shared, &context) => None,
-        }
-    };
-    let ended = run.instrument(span).await;
     let timed_out = watched.timed_out();
     drop(watched);
-    if let Some(text) = timed_out {
-        return Performed::Result(Err(Failure::of_kind(FailureKind::TimedOut, text)));
-    }
-    match ended {
-        Some(Ok(Ok(result))) => Performed::Result(result),
-        Some(Ok(Err(panic))) => Performed::Result(Err(crate::replay::panic_failure("activity", &*panic))),
-        Some(Err(_)) => {
-            context.cancel();
-            let text = format!("the activity did not end within {start_to_close:?}");
-            Performed::Result(Err(Failure::of_kind(FailureKind::TimedOut, text)))
+    match (timed_out, ended) {
+        (Some(text), _) => Performed::Result(Err(Failure::of_kind(FailureKind::TimedOut, text))),
+        (None, Some(result)) => {
+            if matches!(&result, Err(failure) if failure.kind() == FailureKind::TimedOut) {
+                context.cancel();
+            }
+            Performed::Result(result)
         }
-        None => Performed::Stopped,
+        (None, None) => Performed::Stopped,
     }
+}
+
+/// Runs user code within its time limit; a panic becomes a failure.
+async fn run_handler(
+    shared: &Arc<Shared>,
+    handler: Arc<dyn ActivityHandler>,
+    ctx: ActivityContext,
+    input: Option<Payload>,
+    limit: Option<Duration>,
+) -> HandlerResult {
+    let run = async move {
+        let made = std::panic::catch_unwind(AssertUnwindSafe(|| handler.run(ctx, input)));
+        let ended = match made {
+            Ok(future) => AssertUnwindSafe(future).catch_unwind().await,
+            Err(panic) => Err(panic),
+        };
+        ended.unwrap_or_else(|panic| Err(crate::replay::panic_failure("activity", &*panic)))
+    };
+    let Some(limit) = limit else {
+        return run.await;
+    };
+    timeout(&*shared.env, limit, run).await.unwrap_or_else(|_| {
+        let text = format!("the activity did not end within {limit:?}");
+        Err(Failure::of_kind(FailureKind::TimedOut, text))
+    })
 }
 
 /// Completes some time after the activity was cancelled.

@@ -26,7 +26,7 @@ const ERROR_PAUSE: Duration = Duration::from_secs(1);
 
 /// What became of one piece of work.
 pub(super) enum TurnRan {
-    Commit(Prepared),
+    Commit(Box<Prepared>),
     /// Give it back, to be fetched again after this long.
     Abandon(Duration),
 }
@@ -145,7 +145,7 @@ async fn run_session(
             if shared.options.paranoid {
                 return super::paranoid::check(shared, work, prepared, now).await;
             }
-            TurnRan::Commit(prepared)
+            TurnRan::Commit(Box::new(prepared))
         }
     }
 }
@@ -168,7 +168,7 @@ async fn load(
         return match load_record(shared, work).await {
             Ok((record, details)) => {
                 let commit = control_before_start(shared, work, messages, record, details, now);
-                Err(TurnRan::Commit(Prepared { commit, keep: None }))
+                Err(TurnRan::Commit(Box::new(Prepared { commit, keep: None })))
             }
             Err(error) => Err(give_up(work, &error)),
         };
@@ -289,13 +289,13 @@ async fn put_aside(
             Err(_) => Vec::new(),
         };
         let commit = terminate_set_aside(shared, work, record, details, terminate, children, now);
-        return TurnRan::Commit(Prepared { commit, keep: None });
+        return TurnRan::Commit(Box::new(Prepared { commit, keep: None }));
     }
     if status == OrchestrationStatus::Quarantined {
         tracing::error!(instance = %work.lease.instance, %report, "{}", telemetry::QUARANTINED);
     }
     let commit = set_aside(shared, work, record, details, status, report, now);
-    TurnRan::Commit(Prepared { commit, keep: None })
+    TurnRan::Commit(Box::new(Prepared { commit, keep: None }))
 }
 
 /// What is needed to deal with a commit's failure.

@@ -16,12 +16,12 @@ use crate::time::Timestamp;
 pub(super) async fn check(shared: &Arc<Shared>, work: &TurnWork, prepared: Prepared, now: Timestamp) -> TurnRan {
     let chunk = prepared.commit.chunk.clone();
     match replay_all(shared, work, chunk).await {
-        Ok(None) => TurnRan::Commit(prepared),
+        Ok(None) => TurnRan::Commit(Box::new(prepared)),
         Ok(Some(report)) => match load_record(shared, work).await {
             Ok((record, details)) => {
                 let status = OrchestrationStatus::Blocked;
                 let commit = super::commit_builder::set_aside(shared, work, record, details, status, report, now);
-                TurnRan::Commit(Prepared { commit, keep: None })
+                TurnRan::Commit(Box::new(Prepared { commit, keep: None }))
             }
             Err(_) => TurnRan::Abandon(shared.options.blocked_retry),
         },

@@ -105,9 +105,9 @@ impl Driver {
     }
 
     /// Replays what is recorded so far with other code.
-    pub fn replay_with(&self, registry: Arc<Registry>) -> Result<(), TurnEnd> {
+    pub fn replay_with(&self, registry: Arc<Registry>) -> Result<(), Box<TurnEnd>> {
         let mut execution = Execution::new(self.identity.clone(), registry, None);
-        execution.replay(self.history.clone()).map_err(|end| *end)
+        execution.replay(self.history.clone())
     }
 }
 

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::Op;
-use super::attempt::{Attempts, CallAttempt, Retries};
+use super::attempt::{Attempts, CallAttempt, Predicate, Retries};
 use super::result::typed;
 use crate::ids::{Name, QueueName};
 use crate::limits;
@@ -27,7 +27,7 @@ pub struct ActivityBuilder<A> {
     activity: A,
     options: ActivityOptions,
     policy: Option<RetryPolicy>,
-    predicate: Option<Box<dyn Fn(&Failure) -> bool + Send>>,
+    predicate: Option<Predicate>,
 }
 
 impl<A> std::fmt::Debug for ActivityBuilder<A> {

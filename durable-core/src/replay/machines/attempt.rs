@@ -13,10 +13,13 @@ use crate::model::{Failure, RetryPolicy};
 use crate::replay::core::{Core, OpResult};
 use crate::time::Timestamp;
 
+/// Says which failures are worth another attempt.
+pub(super) type Predicate = Box<dyn Fn(&Failure) -> bool + Send>;
+
 /// When to try again.
 pub(super) struct Retries {
     pub(super) policy: RetryPolicy,
-    pub(super) predicate: Option<Box<dyn Fn(&Failure) -> bool + Send>>,
+    pub(super) predicate: Option<Predicate>,
 }
 
 enum Phase {

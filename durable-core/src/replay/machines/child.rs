@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use super::Op;
 use super::activity::checked_input;
-use super::attempt::{Attempts, CallAttempt, Retries};
+use super::attempt::{Attempts, CallAttempt, Predicate, Retries};
 use super::result::typed;
 use crate::ids::{InstanceId, Name};
 use crate::limits;
@@ -29,7 +29,7 @@ pub struct ChildBuilder<R> {
     version: Option<String>,
     tags: Vec<(String, String)>,
     policy: Option<RetryPolicy>,
-    predicate: Option<Box<dyn Fn(&Failure) -> bool + Send>>,
+    predicate: Option<Predicate>,
 }
 
 impl<R> std::fmt::Debug for ChildBuilder<R> {
