@@ -1,9 +1,9 @@
 //! The backend value and its two atomic commits.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::bells::Bells;
 use crate::backend::{
@@ -79,7 +79,7 @@ impl MemoryBackend {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, HubState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
