@@ -28,6 +28,9 @@ impl HubState {
     /// Creates an instance that [`check_create`](Self::check_create) has let through.
     pub fn apply_create(&mut self, start: Envelope, now: Timestamp) {
         let Some(record) = start.creates.clone() else { return };
+        if self.has_already(&start.target) {
+            return;
+        }
         self.begin_generation(&start.target, &record);
         self.accept(start, now);
     }
@@ -94,6 +97,12 @@ impl HubState {
 
     /// Delivers a message that [`check_send`](Self::check_send) accepts.
     pub fn apply_send(&mut self, envelope: Envelope, now: Timestamp) {
+        if !self.has_already(&envelope.target) {
+            self.deliver(envelope, now);
+        }
+    }
+
+    pub(super) fn deliver(&mut self, envelope: Envelope, now: Timestamp) {
         if let Some(record) = &envelope.creates {
             let absent_or_ended = self.instances.get(&envelope.target).is_none_or(|slot| {
                 slot.is_terminal()
@@ -120,6 +129,7 @@ impl HubState {
     /// Puts a message into the inbox or the timer queue of an instance that exists.
     pub(super) fn accept(&mut self, envelope: Envelope, now: Timestamp) {
         let number = self.number();
+        // In recovery the mark is set by what began the change; it may have several parts.
         let lsn = self.lsn;
         let Some(slot) = self.instances.get_mut(&envelope.target) else { return };
         // A message that may create goes to whoever lives there now.

@@ -65,6 +65,7 @@ pub struct HubState {
     signals: Signals,
     numbers: u64,
     lsn: u64,
+    recovering: bool,
 }
 
 impl Default for HubState {
@@ -93,6 +94,7 @@ impl Default for HubState {
             signals: Signals::default(),
             numbers: 0,
             lsn: 0,
+            recovering: false,
         }
     }
 }
@@ -112,6 +114,17 @@ impl HubState {
     /// Sets the number that following changes are marked with.
     pub fn set_lsn(&mut self, lsn: u64) {
         self.lsn = lsn;
+    }
+
+    /// Begins or ends recovery: while it lasts, changes that an instance's restored state
+    /// already holds ([`SlotSnapshot::lsn`]) are not applied to it again.
+    pub fn set_recovering(&mut self, recovering: bool) {
+        self.recovering = recovering;
+    }
+
+    /// Whether the change being applied is part of this instance's state already.
+    fn has_already(&self, instance: &InstanceId) -> bool {
+        self.recovering && self.instances.get(instance).is_some_and(|slot| slot.lsn >= self.lsn)
     }
 
     /// Number of the last change of an instance; 0 when there is none in memory.

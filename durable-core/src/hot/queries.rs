@@ -100,6 +100,9 @@ impl HubState {
 
     /// Removes an instance that [`check_purge`](Self::check_purge) has let through.
     pub fn apply_purge(&mut self, instance: &InstanceId) {
+        if self.has_already(instance) {
+            return;
+        }
         self.forget(instance);
         self.touch(instance);
         self.note_change(instance);

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::HubState;
 use super::slot::{Pause, Slot, StoredChunk, Waiting};
 use super::tasks::Task;
-use crate::backend::InstanceRecord;
+use crate::backend::{Envelope, InstanceRecord};
 use crate::ids::{ExecutionId, InstanceId, LeaseToken, MessageId, QueueName};
 use crate::time::Timestamp;
 
@@ -49,6 +49,8 @@ pub struct SlotSnapshot {
     pub held: Option<Option<Timestamp>>,
     /// How often it was handed out since the last commit.
     pub delivery: u32,
+    /// Number of the last change it holds.
+    pub lsn: u64,
 }
 
 impl HubState {
@@ -90,6 +92,7 @@ impl HubState {
                 Pause::None | Pause::Delayed(_) => None,
             },
             delivery: slot.delivery,
+            lsn: slot.lsn,
         })
     }
 
@@ -105,7 +108,7 @@ impl HubState {
         slot.inbox = snapshot.inbox.into();
         slot.committed = snapshot.committed;
         slot.delivery = snapshot.delivery;
-        slot.lsn = self.lsn;
+        slot.lsn = snapshot.lsn;
         for (at, message) in snapshot.delayed {
             let number = self.number();
             slot.delayed.push((at, number, message.id));
@@ -140,16 +143,18 @@ impl HubState {
         self.make_ready(&instance, now);
     }
 
-    /// Lets go of history bytes that a store has taken over.
+    /// Lets go of history bytes that a store has taken over: the blocks become one without bytes.
     pub fn evict_history(&mut self, instance: &InstanceId) {
-        if let Some(slot) = self.instances.get_mut(instance) {
-            for chunk in &mut slot.history {
-                chunk.bytes = None;
+        let merge = |chunks: &mut Vec<StoredChunk>| {
+            let events = chunks.iter().map(|c| c.events).sum();
+            if events > 0 {
+                *chunks = vec![StoredChunk { events, bytes: None }];
             }
+        };
+        if let Some(slot) = self.instances.get_mut(instance) {
+            merge(&mut slot.history);
             if let Some(rare) = &mut slot.rare {
-                for chunk in rare.older.iter_mut().flat_map(|(_, chunks)| chunks) {
-                    chunk.bytes = None;
-                }
+                rare.older.iter_mut().for_each(|(_, chunks)| merge(chunks));
             }
         }
     }
@@ -157,5 +162,13 @@ impl HubState {
     /// All instances in memory.
     pub fn instance_ids(&self) -> impl Iterator<Item = &InstanceId> {
         self.ids.iter()
+    }
+
+    /// Tracking records that were not acknowledged, oldest first.
+    pub fn open_tracking(&self) -> Vec<Envelope> {
+        let leased = self.tracking_leased.values().map(|(_, _, e)| e);
+        let mut open: Vec<_> = leased.chain(self.tracking.iter().map(|t| &t.envelope)).cloned().collect();
+        open.sort_by_key(|e| e.order_key);
+        open
     }
 }

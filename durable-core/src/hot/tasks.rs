@@ -209,6 +209,9 @@ impl HubState {
 
     /// Applies a completion that [`check_activity`](Self::check_activity) has let through, or one from a log.
     pub fn apply_activity(&mut self, task: MessageId, completion: Envelope, now: Timestamp) {
+        if self.has_already(&completion.target) {
+            return;
+        }
         if let Some(done) = self.cancel_task(task) {
             self.touch(&done.instance);
         }

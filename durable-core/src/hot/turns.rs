@@ -3,7 +3,7 @@
 use super::HubState;
 use super::slot::{Loan, Pause};
 use crate::backend::{
-    AbandonOutcome, CommitOutcome, Disposition, InboxMessage, RenewOutcome, TurnCommit, TurnLease, TurnWork,
+    AbandonOutcome, CommitOutcome, Disposition, Envelope, InboxMessage, RenewOutcome, TurnCommit, TurnLease, TurnWork,
 };
 use crate::ids::{InstanceId, LeaseToken};
 use crate::time::Timestamp;
@@ -152,11 +152,34 @@ impl HubState {
     }
 
     /// Applies a commit that [`check_turn`](Self::check_turn) has let through, or one from a log.
-    pub fn apply_turn(&mut self, commit: TurnCommit, now: Timestamp) {
+    pub fn apply_turn(&mut self, mut commit: TurnCommit, now: Timestamp) {
         let instance = commit.lease.instance.clone();
-        self.leased.remove(&instance);
+        let disposition = commit.disposition;
+        let messages = std::mem::take(&mut commit.messages);
+        let (own, others): (Vec<_>, Vec<_>) = messages.into_iter().partition(|m| m.target == instance);
+        let tracking = commit.tracking.take();
+        let applies = self.instances.contains_key(&instance) && !self.has_already(&instance);
+        if applies {
+            self.apply_own_part(&instance, commit, own, now);
+        }
+        // Found out first: several messages of one change may go to one instance.
+        let wanted: Vec<_> = others.iter().map(|m| !self.has_already(&m.target)).collect();
+        for (message, _) in others.into_iter().zip(wanted).filter(|(_, wanted)| *wanted) {
+            self.send_from_inside(message, now);
+        }
+        if let Some(tracking) = tracking {
+            self.add_tracking(tracking);
+        }
+        if applies {
+            self.settle(&instance, disposition, now);
+        }
+    }
+
+    /// What a turn changes about its own instance.
+    fn apply_own_part(&mut self, instance: &InstanceId, commit: TurnCommit, own: Vec<Envelope>, now: Timestamp) {
+        self.leased.remove(instance);
         let lsn = self.lsn;
-        let Some(slot) = self.instances.get_mut(&instance) else { return };
+        let Some(slot) = self.instances.get_mut(instance) else { return };
         slot.lsn = lsn;
         slot.loan = None;
         slot.committed = Some(commit.lease.token);
@@ -192,36 +215,30 @@ impl HubState {
                 slot.rare.get_or_insert_default().older.push((commit.execution, old));
             }
             slot.inbox.retain(|m| m.execution.is_none_or(|e| e == next.execution));
-            self.drop_work_of_old_generation(&instance, next.execution);
+            self.drop_work_of_old_generation(instance, next.execution);
         }
         for id in commit.cancelled {
-            if !self.cancel_delayed(&instance, id) {
+            if !self.cancel_delayed(instance, id) {
                 self.cancel_task(id);
             }
         }
-        self.touch(&instance);
+        self.touch(instance);
         if changed {
-            self.note_change(&instance);
+            self.note_change(instance);
         }
         for task in commit.activities {
             self.add_task(task, now);
         }
-        for message in commit.messages {
-            let _ = self.send_from_inside(message, now);
+        for message in own {
+            self.accept(message, now);
         }
-        if let Some(tracking) = commit.tracking {
-            self.add_tracking(tracking);
-        }
-        self.settle(&instance, commit.disposition, now);
     }
 
     /// Messages between instances are never refused for room: nobody could repeat them.
-    fn send_from_inside(&mut self, envelope: crate::backend::Envelope, now: Timestamp) -> bool {
-        let wanted = envelope.creates.is_some() || self.instances.contains_key(&envelope.target);
-        if wanted {
-            self.apply_send(envelope, now);
+    fn send_from_inside(&mut self, envelope: Envelope, now: Timestamp) {
+        if envelope.creates.is_some() || self.instances.contains_key(&envelope.target) {
+            self.deliver(envelope, now);
         }
-        wanted
     }
 
     fn settle(&mut self, instance: &InstanceId, disposition: Disposition, now: Timestamp) {
