@@ -2,12 +2,16 @@
 
 mod activity_commit;
 mod activity_queue;
+mod cancel_safety;
+mod concurrency;
 mod dedupe;
+mod durability;
 mod errors;
 mod foreign_hubs;
 mod generations;
 mod history_store;
 mod holds;
+mod hostile;
 mod leases;
 mod limits;
 mod orchestration_queue;
@@ -45,7 +49,11 @@ pub fn checks() -> Vec<Check> {
         errors::list(),
         paging::list(),
         purge::list(),
+        concurrency::list(),
+        cancel_safety::list(),
+        durability::list(),
         foreign_hubs::list(),
+        hostile::list(),
     ]
     .concat()
 }

@@ -218,6 +218,11 @@ impl Hub {
         self.world.real.sleep(self.timings().grace).await;
     }
 
+    /// Waits for a moment that is enough for one step of background work.
+    pub(crate) async fn instant(&self) {
+        self.world.real.sleep(self.timings().grace / 20).await;
+    }
+
     /// The result of something that must end soon.
     pub(crate) async fn soon<F: Future>(&self, what: &str, future: F) -> Checked<F::Output> {
         let patience = self.timings().patience;
