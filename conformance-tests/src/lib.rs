@@ -26,6 +26,7 @@
 pub mod check;
 mod checks;
 mod driver;
+pub mod faults;
 pub mod fixture;
 pub mod manual_env;
 mod runner;
@@ -33,6 +34,7 @@ mod runner;
 pub use check::{Check, Checked, Failure, Need};
 pub use checks::checks;
 pub use driver::Hub;
+pub use faults::{Fault, FaultPlan, FaultyBackend};
 pub use fixture::{Fixture, FnFixture, Place, Store, Timings, fixture};
 pub use manual_env::ManualEnv;
 pub use runner::{REQUIRE, main, run_check};

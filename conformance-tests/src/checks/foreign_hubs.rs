@@ -10,6 +10,7 @@ use crate::driver::{Hub, iid};
 
 pub(super) fn list() -> Vec<Check> {
     let mut checks = area!("foreign_hubs";
+        C1 a_hub_knows_its_name,
         C1 an_instance_is_not_readable_in_another_hub,
         C1 a_history_is_not_readable_in_another_hub,
         C1 one_id_may_live_in_two_hubs,
@@ -66,6 +67,12 @@ async fn told_apart(h: Hub, first: &str, second: &str) -> Checked {
 async fn pair(h: Hub) -> Checked<(Hub, Hub)> {
     let other = h.neighbour("other").await?;
     Ok((h, other))
+}
+
+async fn a_hub_knows_its_name(h: Hub) -> Checked {
+    let other = h.neighbour("other {hub}").await?;
+    ensure_eq!(other.backend().hub().as_str(), "other {hub}", "the name");
+    Ok(())
 }
 
 async fn an_instance_is_not_readable_in_another_hub(h: Hub) -> Checked {

@@ -9,6 +9,7 @@ mod durability;
 mod errors;
 mod foreign_hubs;
 mod generations;
+mod handles;
 mod history_store;
 mod holds;
 mod hostile;
@@ -53,6 +54,7 @@ pub fn checks() -> Vec<Check> {
         cancel_safety::list(),
         durability::list(),
         foreign_hubs::list(),
+        handles::list(),
         hostile::list(),
     ]
     .concat()
