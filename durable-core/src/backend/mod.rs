@@ -84,8 +84,9 @@ pub trait Backend: OrchestrationQueue + ActivityQueue + TrackingQueue + HistoryS
     ///   commit of that instance. So a commit may be repeated after an unknown outcome.
     /// - T4: `consumed` removes exactly these messages; messages that arrived meanwhile stay.
     /// - T5: `activities` appear on the activity queue, `messages` in inboxes, `tracking` on
-    ///   the tracking queue; `cancelled` timers and queued activities vanish, running ones
-    ///   are told at their next renewal.
+    ///   the tracking queue; `cancelled` timers and queued activities vanish, also those of this
+    ///   very commit and timers that are due but unread; running ones are told at their next
+    ///   renewal.
     /// - T6: `next` replaces the generation: new execution, its history starting with the
     ///   given chunk; open activities and timers of the old generation vanish; messages
     ///   without execution stay.

@@ -106,7 +106,8 @@ pub trait OrchestrationQueue: Send + Sync {
     /// - O6: `creates: Some` to an absent or terminal instance creates its new generation; to a
     ///   live one it is an ordinary message.
     /// - O7: when the inbox holds [`UNREAD_EVENTS_MAX`](crate::limits::UNREAD_EVENTS_MAX)
-    ///   messages, a message that is not `control` is refused with `InboxFull`.
+    ///   messages, a message that is not `control` is refused with `InboxFull`. Messages of commits
+    ///   are never refused: nobody could send them again.
     async fn send(&self, envelopes: Vec<Envelope>) -> Vec<BackendResult<SendOutcome>>;
 
     /// Leases up to `max` ready instances, waiting up to `wait` for the first.

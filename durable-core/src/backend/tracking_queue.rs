@@ -36,7 +36,8 @@ pub trait TrackingQueue: Send + Sync {
     /// Leases up to `max` records, waiting up to `wait` for the first.
     ///
     /// # Contract
-    /// - K1: delivered at least once, records of one instance in commit order.
+    /// - K1: delivered at least once, records of one instance in commit order. To keep the order,
+    ///   an adapter may hand out no more while some are on loan.
     async fn receive_tracking(&self, request: ReceiveTracking) -> BackendResult<Vec<TrackingWork>>;
 
     /// Removes records that were dealt with.

@@ -31,8 +31,20 @@ impl HubState {
         if self.has_already(&start.target) {
             return;
         }
-        self.begin_generation(&start.target, &record);
+        self.begin_with(start, &record, now);
+    }
+
+    /// Begins a generation with its start message, which comes before whatever a placeholder
+    /// has collected.
+    fn begin_with(&mut self, start: Envelope, record: &Arc<InstanceRecord>, now: Timestamp) {
+        let (instance, id) = (start.target.clone(), start.id);
+        self.begin_generation(&instance, record);
         self.accept(start, now);
+        if let Some(slot) = self.instances.get_mut(&instance)
+            && slot.inbox.back().is_some_and(|m| m.id == id)
+        {
+            slot.inbox.rotate_right(1);
+        }
     }
 
     /// Creates an instance by policy.
@@ -111,7 +123,7 @@ impl HubState {
             });
             if absent_or_ended {
                 let record = Arc::clone(record);
-                self.begin_generation(&envelope.target, &record);
+                return self.begin_with(envelope, &record, now);
             }
         }
         self.accept(envelope, now);

@@ -160,7 +160,8 @@ impl HubState {
     }
 
     fn loan_of(&self, lease: &ActivityLease) -> Option<&Task> {
-        self.tasks.get(&lease.task).filter(|t| t.loan.is_some_and(|loan| loan.token == lease.token))
+        let task = self.tasks.get(&lease.task).filter(|t| t.instance == lease.instance)?;
+        task.loan.is_some_and(|loan| loan.token == lease.token).then_some(task)
     }
 
     /// Keeps a task longer.

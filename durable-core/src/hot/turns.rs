@@ -5,7 +5,7 @@ use super::slot::{Loan, Pause};
 use crate::backend::{
     AbandonOutcome, CommitOutcome, Disposition, Envelope, InboxMessage, RenewOutcome, TurnCommit, TurnLease, TurnWork,
 };
-use crate::ids::{InstanceId, LeaseToken};
+use crate::ids::{InstanceId, LeaseToken, MessageId};
 use crate::time::Timestamp;
 
 impl HubState {
@@ -217,11 +217,6 @@ impl HubState {
             slot.inbox.retain(|m| m.execution.is_none_or(|e| e == next.execution));
             self.drop_work_of_old_generation(instance, next.execution);
         }
-        for id in commit.cancelled {
-            if !self.cancel_delayed(instance, id) {
-                self.cancel_task(id);
-            }
-        }
         self.touch(instance);
         if changed {
             self.note_change(instance);
@@ -231,6 +226,20 @@ impl HubState {
         }
         for message in own {
             self.accept(message, now);
+        }
+        // Last, because a turn may give up what it has just begun.
+        for id in commit.cancelled {
+            self.cancel(instance, id);
+        }
+    }
+
+    /// Removes a timer or task, also a timer that is due and unread.
+    fn cancel(&mut self, instance: &InstanceId, id: MessageId) {
+        if self.cancel_delayed(instance, id) || self.cancel_task(id).is_some() {
+            return;
+        }
+        if let Some(slot) = self.instances.get_mut(instance) {
+            slot.inbox.retain(|m| m.id != id);
         }
     }
 

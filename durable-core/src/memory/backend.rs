@@ -16,7 +16,6 @@ use crate::ids::{HubName, LeaseToken};
 use crate::time::Timestamp;
 
 /// One task hub in memory.
-#[derive(Debug)]
 pub struct MemoryBackend {
     pub(super) env: SharedEnv,
     hub: HubName,
@@ -24,6 +23,13 @@ pub struct MemoryBackend {
     state: Mutex<HubState>,
     pub(super) bells: Bells,
     closed: AtomicBool,
+}
+
+impl std::fmt::Debug for MemoryBackend {
+    /// Shows no content: payloads may hold secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryBackend").field("hub", &self.hub).finish_non_exhaustive()
+    }
 }
 
 impl MemoryBackend {
@@ -108,9 +114,7 @@ impl Backend for MemoryBackend {
     async fn close(&self) -> BackendResult<()> {
         self.closed.store(true, Ordering::Release);
         // Waiting calls come back with the error.
-        self.bells.turns.notify_waiters();
-        self.bells.activities.notify_waiters();
-        self.bells.tracking.notify_waiters();
+        self.bells.ring_all();
         Ok(())
     }
 }

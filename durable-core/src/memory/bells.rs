@@ -61,6 +61,16 @@ impl Bells {
         }
     }
 
+    /// Rings all bells, because whatever waits has to come to an end.
+    pub fn ring_all(&self) {
+        self.turns.notify_waiters();
+        self.activities.notify_waiters();
+        self.tracking.notify_waiters();
+        for watchers in self.watchers().values() {
+            watchers.bell.notify_waiters();
+        }
+    }
+
     /// The bell of an instance; given back with [`leave`](Self::leave).
     pub fn listen(&self, instance: &InstanceId) -> Arc<Notify> {
         let mut watchers = self.watchers();

@@ -57,6 +57,7 @@ impl HistoryStore for MemoryBackend {
         let _watch = Watch { backend: self, instance };
         loop {
             let rung = bell.notified();
+            self.check_open("watch")?;
             if let Some(record) = newer(self.lock().record(instance)) {
                 return Ok(Some(record));
             }
@@ -69,7 +70,6 @@ impl HistoryStore for MemoryBackend {
                 () = rung => {}
                 () = self.env.sleep(deadline.since(now)) => {}
             }
-            self.check_open("watch")?;
         }
     }
 
