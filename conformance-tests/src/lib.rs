@@ -29,6 +29,7 @@ mod driver;
 pub mod faults;
 pub mod fixture;
 pub mod manual_env;
+pub mod memory;
 mod runner;
 
 pub use check::{Check, Checked, Failure, Need};

@@ -164,9 +164,13 @@ async fn whole_or_nothing(h: &Hub, name: &str, polls: usize) -> Checked<bool> {
     h.settle().await;
     let tasks = h.activities_now(1).await?;
     ensure_eq!(!tasks.is_empty(), applied, "whether the activity is queued after {polls} polls");
-    ensure_eq!(!h.tracking_now(1).await?.is_empty(), applied, "whether it is tracked after {polls} polls");
+    let tracked = h.tracking_now(1).await?;
+    ensure_eq!(!tracked.is_empty(), applied, "whether it is tracked after {polls} polls");
     let told = h.turns_now(1).await?;
     ensure_eq!(!told.is_empty(), applied, "whether the message arrived after {polls} polls");
+    for work in tracked {
+        h.ack(&work).await?;
+    }
     for task in tasks {
         h.completes(&task, "done").await?;
     }

@@ -158,7 +158,7 @@ fn every_byte() -> Vec<u8> {
 
 /// Everything that happens to an instance, under this id, name and queue.
 async fn life(h: Hub, id: &'static str) -> Checked {
-    let neighbour = h.running("a neighbour").await?;
+    let neighbour = h.running("\u{2603} neighbour").await?;
     let mut request = h.creation(id)?;
     let mut record = h.first_record(&request.start.target, h.execution())?;
     record.name = Name::new(id)?;

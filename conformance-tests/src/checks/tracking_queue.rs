@@ -202,9 +202,12 @@ async fn acknowledgements_of_a_batch_are_answered_in_order(h: Hub) -> Checked {
     let (a, b) = (h.running("a").await?, h.running("b").await?);
     track(&h, &a, &["one"]).await?;
     track(&h, &b, &["two"]).await?;
-    let (first, second) = (h.tracking().await?, h.tracking().await?);
-    h.ack(&first).await?;
-    let answers = h.backend().ack_tracking(vec![first.lease, second.lease]).await;
+    let mut works = Vec::new();
+    while works.len() < 2 {
+        works.extend(h.trackings(h.ask_tracking(10, h.wait())).await?);
+    }
+    h.ack(&works[0]).await?;
+    let answers = h.backend().ack_tracking(works.into_iter().map(|w| w.lease).collect()).await;
     let answers = answers.into_iter().collect::<Result<Vec<_>, _>>()?;
     ensure_eq!(answers, [AbandonOutcome::Lost, AbandonOutcome::Done], "answers");
     Ok(())
