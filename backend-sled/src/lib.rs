@@ -1,1 +1,30 @@
-//! Placeholder.
+//! Task hubs in one folder, for one process: the embedded default.
+//!
+//! sled is the durable log; the hot state lives in memory
+//! ([`HubState`](durable_core::hot::HubState)) and is rebuilt at open. Whatever is
+//! acknowledged has been flushed to disk, many callers' changes with one flush. See
+//! `DESIGN.md` beside this crate for the layout and for what a crash leaves.
+
+mod activity_queue;
+mod backend;
+mod checkpoint;
+mod codec;
+mod committer;
+mod config;
+mod disk;
+mod error;
+mod high_water;
+mod history_store;
+mod hub;
+mod keys;
+mod log;
+mod orchestration_queue;
+mod receive;
+mod recovery;
+mod store;
+mod tracking_queue;
+mod values;
+
+pub use backend::SledBackend;
+pub use config::SledSettings;
+pub use store::SledStore;

@@ -143,20 +143,32 @@ impl HubState {
         self.make_ready(&instance, now);
     }
 
-    /// Lets go of history bytes that a store has taken over: the blocks become one without bytes.
-    pub fn evict_history(&mut self, instance: &InstanceId) {
-        let merge = |chunks: &mut Vec<StoredChunk>| {
-            let events = chunks.iter().map(|c| c.events).sum();
-            if events > 0 {
-                *chunks = vec![StoredChunk { events, bytes: None }];
-            }
+    /// Lets go of the bytes of the first `blocks` blocks of a generation's history, because a
+    /// store has taken them over; they become one block without bytes.
+    pub fn evict_history(&mut self, instance: &InstanceId, execution: ExecutionId, blocks: usize) {
+        let Some(slot) = self.instances.get_mut(instance) else { return };
+        let chunks = if slot.record.execution == execution {
+            &mut slot.history
+        } else {
+            let older = slot.rare.iter_mut().flat_map(|r| r.older.iter_mut());
+            let Some((_, chunks)) = older.into_iter().find(|(e, _)| *e == execution) else { return };
+            chunks
         };
-        if let Some(slot) = self.instances.get_mut(instance) {
-            merge(&mut slot.history);
-            if let Some(rare) = &mut slot.rare {
-                rare.older.iter_mut().for_each(|(_, chunks)| merge(chunks));
-            }
+        let blocks = blocks.min(chunks.len());
+        let events = chunks.drain(..blocks).map(|c| c.events).sum();
+        if events > 0 {
+            chunks.insert(0, StoredChunk { events, bytes: None });
         }
+    }
+
+    /// Remembers an instance as changed although it was not.
+    pub fn touch_instance(&mut self, instance: &InstanceId) {
+        self.touch(instance);
+    }
+
+    /// Whether an instance is in memory.
+    pub fn contains(&self, instance: &InstanceId) -> bool {
+        self.instances.contains_key(instance)
     }
 
     /// All instances in memory.

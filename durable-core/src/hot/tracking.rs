@@ -60,6 +60,13 @@ impl HubState {
         }
     }
 
+    /// Removes a record, e.g. one that a log says was dealt with.
+    pub fn drop_tracking(&mut self, id: crate::ids::MessageId) {
+        if self.tracking_leased.remove(&id).is_none() {
+            self.tracking.retain(|t| t.envelope.id != id);
+        }
+    }
+
     /// When records on loan come back.
     pub fn next_tracking_due(&self) -> Option<Timestamp> {
         self.tracking_leased.values().map(|(_, until, _)| *until).min()

@@ -112,13 +112,22 @@ impl Running {
 
 /// Looks after running activities until the worker has drained.
 pub(super) async fn run(shared: Arc<Shared>, running: Arc<Running>) {
+    let drained = async {
+        shared.stopped().await;
+        shared.all_tasks_ended().await;
+    };
+    tokio::select! {
+        biased;
+        () = drained => {}
+        () = keep(&shared, &running) => {}
+    }
+}
+
+async fn keep(shared: &Arc<Shared>, running: &Arc<Running>) {
     let lease = shared.options.lease;
     let tick = (lease / 6).clamp(Duration::from_millis(10), TICK_MAX);
     loop {
         shared.env.sleep(tick).await;
-        if shared.drained() {
-            return;
-        }
         let due = running.due(shared.env.now(), lease);
         if due.is_empty() {
             continue;

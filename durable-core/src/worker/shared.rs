@@ -115,11 +115,6 @@ impl Shared {
         let _ = stop.wait_for(|stop| *stop).await;
     }
 
-    /// Whether the worker was stopped and nothing runs any more.
-    pub(super) fn drained(&self) -> bool {
-        self.stopping() && self.tasks.load(Ordering::Acquire) == 0
-    }
-
     /// Completes when no task runs any more.
     pub(super) async fn all_tasks_ended(&self) {
         loop {

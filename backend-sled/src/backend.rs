@@ -1,0 +1,137 @@
+//! The backend value and its two atomic commits.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use durable_core::backend::{
+    ActivityCommit, Backend, BackendError, BackendErrorKind, BackendResult, Capabilities, CommitOutcome, Durability,
+    TurnCommit,
+};
+use durable_core::env::SharedEnv;
+use durable_core::hot::Signals;
+use durable_core::ids::HubName;
+
+use crate::hub::{Hub, Running};
+use crate::log::Change;
+use crate::recovery;
+use crate::store::SledStore;
+
+/// One task hub in a folder.
+#[derive(Debug)]
+pub struct SledBackend {
+    running: Running,
+    capabilities: Capabilities,
+    // Keeps the store open as long as one of its hubs is used.
+    _store: Arc<SledStore>,
+}
+
+impl SledBackend {
+    pub(crate) fn open(store: Arc<SledStore>, env: SharedEnv, name: HubName) -> BackendResult<Self> {
+        let settings = &store.settings;
+        let committer = recovery::open(&store.db, &settings.path, settings.checkpoint_bytes, env, name)?;
+        let hub = Arc::clone(&committer.hub);
+        let mut capabilities = Capabilities::new("sled");
+        capabilities.durability = Durability::PowerLoss;
+        capabilities.push = true;
+        capabilities.instant_delivery = true;
+        capabilities.indexes_itself = true;
+        capabilities.consistent_listing = true;
+        capabilities.injected_clock = true;
+        let thread = std::thread::Builder::new().name("sled-committer".to_owned()).spawn(move || committer.run());
+        let committer = thread.map_err(|e| {
+            BackendError::new(BackendErrorKind::Internal, "open", "cannot start the committer's thread").source(e)
+        })?;
+        Ok(Self { running: Running { hub, committer: Some(committer) }, capabilities, _store: store })
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state().closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn state(&self) -> &Arc<Hub> {
+        &self.running.hub
+    }
+}
+
+#[async_trait]
+impl Backend for SledBackend {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn hub(&self) -> &HubName {
+        &self.state().name
+    }
+
+    async fn commit_turns(&self, commits: Vec<TurnCommit>) -> Vec<BackendResult<CommitOutcome>> {
+        let hub = self.state();
+        let answers = hub.with(|inner, now| {
+            let mut answers = Vec::with_capacity(commits.len());
+            for commit in commits {
+                let applied = hub.check_open("commit_turns").and_then(|()| {
+                    if let Some(outcome) = inner.state.check_turn(&commit) {
+                        // A repeated commit is answered when the first is safe.
+                        return Ok((outcome, inner.state.lsn_of(&commit.lease.instance)));
+                    }
+                    for message in &commit.messages {
+                        if message.creates.is_some() {
+                            inner.load_done(&hub.disk, &message.target, now)?;
+                        }
+                    }
+                    let change = Change::Turn(Box::new(commit));
+                    let number = inner.log(now, &change);
+                    if let Change::Turn(commit) = change {
+                        inner.state.apply_turn(*commit, now);
+                    }
+                    Ok((CommitOutcome::Applied, number))
+                });
+                answers.push(applied);
+            }
+            answers
+        });
+        hub.answer("commit_turns", answers).await
+    }
+
+    async fn commit_activities(&self, commits: Vec<ActivityCommit>) -> Vec<BackendResult<CommitOutcome>> {
+        let hub = self.state();
+        let answers = hub.with(|inner, now| {
+            let mut answers = Vec::with_capacity(commits.len());
+            for commit in commits {
+                let applied = hub.check_open("commit_activities").map(|()| {
+                    if let Some(outcome) = inner.state.check_activity(&commit) {
+                        return (outcome, 0);
+                    }
+                    let change = Change::Activity(commit.lease.task, commit.completion);
+                    let number = inner.log(now, &change);
+                    if let Change::Activity(task, completion) = change {
+                        inner.state.apply_activity(task, completion, now);
+                    }
+                    (CommitOutcome::Applied, number)
+                });
+                answers.push(applied);
+            }
+            answers
+        });
+        hub.answer("commit_activities", answers).await
+    }
+
+    async fn close(&self) -> BackendResult<()> {
+        let hub = self.state();
+        if hub.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let last = {
+            let mut inner = hub.inner.lock();
+            inner.closing = true;
+            inner.last
+        };
+        hub.work.notify_one();
+        hub.ring(Signals { turns: true, activities: true, tracking: true });
+        let written = hub.safe("close", last).await;
+        // The committer says so when it has ended; only then may the hub be opened again.
+        let mut progress = hub.progress.subscribe();
+        let _ = progress.wait_for(|p| p.failed.is_some()).await;
+        written
+    }
+}

@@ -1,0 +1,202 @@
+//! Opening a hub: rows into memory, then the rest of the log over them.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64};
+
+use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
+use durable_core::env::SharedEnv;
+use durable_core::hot::HubState;
+use durable_core::ids::{HubName, InstanceId};
+use durable_core::memory::Bells;
+use durable_core::time::Timestamp;
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::watch;
+
+use crate::committer::Committer;
+use crate::disk::{Disk, check_format, owned, read_row};
+use crate::error::{damaged, from_sled};
+use crate::high_water::{HighWater, lost};
+use crate::hub::{Hub, Inner, Progress};
+use crate::keys;
+use crate::log::{Change, Group, Logged, read_group, unseal_envelopes};
+
+/// Rebuilds a hub and the committer that goes on with its log.
+pub(crate) fn open(
+    db: &sled::Db,
+    folder: &Path,
+    checkpoint_bytes: u64,
+    env: SharedEnv,
+    name: HubName,
+) -> BackendResult<Committer> {
+    let tree = db.open_tree(keys::tree(&name)).map_err(|e| from_sled("open", e))?;
+    check_format(&tree, name.as_str())?;
+    let disk = Disk { db: db.clone(), tree, values: AtomicI64::new(0) };
+    let stored = disk.read_state()?;
+    let (high_water, noted) = HighWater::open(folder, &name)?;
+
+    let now = env.now();
+    let mut state = HubState::logged();
+    state.set_recovering(true);
+    let mut recovery = Recovery { state, disk, purged: HashSet::new(), last: 0, now, damaged: Vec::new() };
+    let values = recovery.load_rows()?;
+    if values != stored.values {
+        let text = format!(
+            "the store holds {values} rows, {} were written (DT0008): restore the folder from a backup",
+            stored.values
+        );
+        return Err(BackendError::new(BackendErrorKind::Corrupt, "open", text));
+    }
+    recovery.load_tracking()?;
+    let (next, bytes) = recovery.replay_log(stored.wal_from)?;
+    if next - 1 < noted {
+        return Err(lost(noted, next - 1));
+    }
+    let Recovery { mut state, disk, purged, last, .. } = recovery;
+    disk.values.store(values, std::sync::atomic::Ordering::Relaxed);
+    state.set_recovering(false);
+    state.publish_tasks(last);
+    state.advance(now);
+    let inner = Inner { state, group: Group::default(), last, purged, changed: Vec::new(), cycle: None, closing: false };
+    let progress = Progress { safe: last, failed: None };
+    let hub = Arc::new(Hub {
+        env,
+        name,
+        disk,
+        inner: Mutex::new(inner),
+        work: Condvar::new(),
+        progress: watch::Sender::new(progress),
+        bells: Bells::default(),
+        closed: AtomicBool::new(false),
+    });
+    Ok(Committer { hub, high_water, next, wal_from: stored.wal_from, bytes, checkpoint_bytes, noted: Vec::new() })
+}
+
+struct Recovery {
+    state: HubState,
+    disk: Disk,
+    purged: HashSet<InstanceId>,
+    last: u64,
+    now: Timestamp,
+    damaged: Vec<InstanceId>,
+}
+
+impl Recovery {
+    /// Brings live instances into memory; answers with how many rows and histories there are.
+    fn load_rows(&mut self) -> BackendResult<i64> {
+        let mut values = 0;
+        for kind in [keys::DONE, keys::HISTORY] {
+            for key in self.disk.tree.scan_prefix([kind]).keys() {
+                key.map_err(|e| from_sled("open", e))?;
+                values += 1;
+            }
+        }
+        for item in self.disk.tree.scan_prefix([keys::LIVE]) {
+            let (key, value) = item.map_err(|e| from_sled("open", e))?;
+            values += 1;
+            let Some(id) = keys::row_id(&key) else { continue };
+            match read_row(&id, &value) {
+                Ok(snapshot) => {
+                    self.last = self.last.max(snapshot.lsn);
+                    self.state.restore(snapshot, self.now);
+                }
+                Err(error) => {
+                    // One damaged instance must not keep the others from going on.
+                    tracing::error!(instance = %id, %error, "an instance is set aside");
+                    self.damaged.push(id);
+                }
+            }
+        }
+        Ok(values)
+    }
+
+    fn load_tracking(&mut self) -> BackendResult<()> {
+        let Some(value) = self.disk.tree.get(keys::META_TRACKING).map_err(|e| from_sled("open", e))? else {
+            return Ok(());
+        };
+        let (_, envelopes) =
+            unseal_envelopes(&owned(&value)).map_err(|why| damaged("open", "the list of tracking records", &why))?;
+        for envelope in envelopes {
+            self.state.add_tracking(envelope);
+        }
+        Ok(())
+    }
+
+    /// Applies the log; answers with the number of the next group and the bytes read.
+    fn replay_log(&mut self, wal_from: u64) -> BackendResult<(u64, u64)> {
+        let mut next = wal_from;
+        let mut bytes = 0;
+        let items: Vec<_> = self.disk.tree.scan_prefix([keys::WAL]).collect();
+        for item in items {
+            let (key, value) = item.map_err(|e| from_sled("open", e))?;
+            let Some(number) = keys::wal_number(&key) else { continue };
+            if number < wal_from {
+                self.disk.tree.remove(key).map_err(|e| from_sled("open", e))?;
+                continue;
+            }
+            if number != next {
+                let text = format!("the log (DT0008) goes on with group {number} where {next} is expected; restore the folder from a backup");
+                return Err(BackendError::new(BackendErrorKind::Corrupt, "open", text));
+            }
+            next += 1;
+            bytes += value.len() as u64;
+            let changes =
+                read_group(&value).map_err(|why| damaged("open", &format!("group {number} of the log"), &why))?;
+            for change in changes {
+                self.apply(change)?;
+            }
+        }
+        Ok((next, bytes))
+    }
+
+    fn load_done(&mut self, instance: &InstanceId) -> BackendResult<()> {
+        if self.state.contains(instance) || self.purged.contains(instance) {
+            return Ok(());
+        }
+        if let Some(snapshot) = self.disk.read_done(instance)? {
+            self.last = self.last.max(snapshot.lsn);
+            self.state.restore(snapshot, self.now);
+            self.state.touch_instance(instance);
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, logged: Logged) -> BackendResult<()> {
+        let Logged { number, now, change } = logged;
+        self.last = self.last.max(number);
+        self.state.set_lsn(number);
+        match change {
+            Change::Create(start) => {
+                self.load_done(&start.target)?;
+                self.state.apply_create(start, now);
+            }
+            Change::Send(envelope) => {
+                self.load_done(&envelope.target)?;
+                self.state.apply_send(envelope, now);
+            }
+            Change::Turn(commit) => {
+                self.load_done(&commit.lease.instance)?;
+                for message in &commit.messages {
+                    self.load_done(&message.target)?;
+                }
+                self.state.apply_turn(*commit, now);
+            }
+            Change::Activity(task, completion) => {
+                self.load_done(&completion.target)?;
+                self.state.apply_activity(task, completion, now);
+            }
+            Change::Purge(instance) => {
+                self.load_done(&instance)?;
+                self.state.apply_purge(&instance);
+                if !self.state.contains(&instance) {
+                    self.purged.insert(instance);
+                }
+            }
+            Change::Tracked(id) => self.state.drop_tracking(id),
+            Change::TurnDelivery(instance, n) => self.state.set_turn_delivery(&instance, n),
+            Change::TaskDelivery(task, n) => self.state.set_activity_delivery(task, n),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! The store: one folder, many hubs.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+
+use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
+use durable_core::env::{SharedEnv, TokioEnv};
+use durable_core::ids::HubName;
+use parking_lot::Mutex;
+
+use crate::backend::SledBackend;
+use crate::config::SledSettings;
+use crate::error::from_sled;
+
+/// A folder with task hubs. Open it once per process and share it.
+#[derive(Debug)]
+pub struct SledStore {
+    pub(crate) db: sled::Db,
+    pub(crate) settings: SledSettings,
+    env: SharedEnv,
+    hubs: Mutex<HashMap<HubName, Weak<SledBackend>>>,
+}
+
+/// The stores this process has open, so that opening a folder twice shares it.
+static OPEN: Mutex<Vec<(PathBuf, Weak<SledStore>)>> = Mutex::new(Vec::new());
+
+impl SledStore {
+    /// Opens a folder, creating it when missing. A folder this process has open already is
+    /// shared, with the settings of the first opening.
+    ///
+    /// # Errors
+    /// [`InUse`](BackendErrorKind::InUse) when another process has it open,
+    /// [`Corrupt`](BackendErrorKind::Corrupt) when sled cannot read it, and those of the disk.
+    pub fn open(settings: SledSettings) -> BackendResult<Arc<Self>> {
+        Self::open_with(settings, TokioEnv::shared())
+    }
+
+    /// As [`open`](Self::open), with another environment.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_with(settings: SledSettings, env: SharedEnv) -> BackendResult<Arc<Self>> {
+        let io = |e: std::io::Error| from_sled("open", sled::Error::Io(e));
+        std::fs::create_dir_all(&settings.path).map_err(io)?;
+        let path = settings.path.canonicalize().map_err(io)?;
+        let mut open = OPEN.lock();
+        open.retain(|(_, store)| store.strong_count() > 0);
+        if let Some(store) = open.iter().find(|(p, _)| *p == path).and_then(|(_, store)| store.upgrade()) {
+            return Ok(store);
+        }
+        let db = open_sled(&path, &settings)?;
+        let store = Arc::new(Self { db, settings, env, hubs: Mutex::default() });
+        open.push((path, Arc::downgrade(&store)));
+        Ok(store)
+    }
+
+    /// The hub of that name; created when it is not there.
+    ///
+    /// # Errors
+    /// [`Corrupt`](BackendErrorKind::Corrupt) when its log is damaged or cut off,
+    /// [`Incompatible`](BackendErrorKind::Incompatible) when a newer version wrote it.
+    pub fn hub(self: &Arc<Self>, name: &HubName) -> BackendResult<Arc<SledBackend>> {
+        let mut hubs = self.hubs.lock();
+        // One that was closed is of no more use to anybody; its committer has ended.
+        if let Some(hub) = hubs.get(name).and_then(Weak::upgrade).filter(|hub| !hub.is_closed()) {
+            return Ok(hub);
+        }
+        let hub = Arc::new(SledBackend::open(Arc::clone(self), Arc::clone(&self.env), name.clone())?);
+        hubs.insert(name.clone(), Arc::downgrade(&hub));
+        Ok(hub)
+    }
+}
+
+/// sled panics on some kinds of damage; that must not take the process down.
+fn open_sled(path: &std::path::Path, settings: &SledSettings) -> BackendResult<sled::Db> {
+    let config = sled::Config::new()
+        .path(path.join("store"))
+        .cache_capacity(settings.cache_bytes)
+        // Flushing is the committer's business.
+        .flush_every_ms(None);
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open())) {
+        Ok(opened) => opened.map_err(|e| from_sled("open", e)),
+        Err(_) => {
+            let text = format!(
+                "the store in {} is damaged (DT0008), sled cannot read it: restore the folder from a backup",
+                path.display()
+            );
+            Err(BackendError::new(BackendErrorKind::Corrupt, "open", text))
+        }
+    }
+}
