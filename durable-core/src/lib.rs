@@ -25,6 +25,8 @@ pub mod error;
 pub mod hot;
 pub mod ids;
 pub mod limits;
+#[doc(hidden)]
+pub mod macro_support;
 pub mod memory;
 pub mod model;
 pub mod payload;

@@ -19,6 +19,7 @@ mod waker;
 pub use context::OrchestrationContext;
 pub(crate) use executor::panic_failure;
 pub use handler::{HandlerResult, Handlers, OrchestrationHandler};
+pub use machines::{Saga, TimedOut};
 pub use refs::{ActivityRef, NamedActivity, NamedOrchestration, OrchestrationRef};
 pub use task_error::{TaskError, UserError};
 pub use turn::{Execution, Identity, TurnEnd, TurnOutcome, run_turn};

@@ -10,6 +10,11 @@ use super::task_error::UserError;
 use crate::ids::{InvalidId, Name};
 
 /// Something that can be called as an activity.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an activity",
+    label = "not an activity",
+    note = "put #[activity] on the function, or refer to one by name with `NamedActivity::<Input, Output, Error>::new`"
+)]
 pub trait ActivityRef {
     /// What it takes.
     type Input: Serialize;
@@ -23,6 +28,11 @@ pub trait ActivityRef {
 }
 
 /// Something that can be started as an orchestration.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an orchestration",
+    label = "not an orchestration",
+    note = "put #[orchestration] on the function, or refer to one by name with `NamedOrchestration::<Input, Output, Error>::new`"
+)]
 pub trait OrchestrationRef {
     /// What it takes.
     type Input: Serialize;

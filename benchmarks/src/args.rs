@@ -1,0 +1,97 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+/// One workload under one setting.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    /// Name of the workload.
+    pub(crate) workload: String,
+    /// Backend URL; `sled:` without a path uses a temporary folder.
+    pub(crate) backend: String,
+    /// Orchestrations under way at the same time.
+    pub(crate) in_flight: usize,
+    /// Orchestrations (or items) in all.
+    pub(crate) count: usize,
+}
+
+/// What was asked for.
+#[derive(Debug)]
+pub(crate) struct Args {
+    workload: Option<String>,
+    backend: Option<String>,
+    in_flight: Option<usize>,
+    count: Option<usize>,
+    pub(crate) repeat: usize,
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// The table: workload, in flight, count.
+const TABLE: &[(&str, usize, usize)] = &[
+    ("hello5", 1, 200),
+    ("hello5", 16, 3_000),
+    ("hello5", 100, 10_000),
+    ("hello5", 400, 20_000),
+    ("fanout100", 10, 300),
+    ("fanout10000", 1, 1),
+    ("chain2000", 1, 1),
+    ("children", 10, 200),
+    ("events", 16, 2_000),
+    ("replay", 1, 10_000),
+];
+
+const USAGE: &str = "usage: bench [WORKLOAD] [--backend URL] [--in-flight N] [--count N] [--repeat R] [--json FILE]
+workloads: hello5 fanout100 fanout10000 chain2000 children events parked recovery replay
+backends: memory: sled: sled:PATH redis://... aws://...";
+
+impl Args {
+    pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut args =
+            Self { workload: None, backend: None, in_flight: None, count: None, repeat: 1, json: None };
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"));
+            let number = |text: String| text.parse::<usize>().map_err(|e| format!("{text:?}: {e}\n{USAGE}"));
+            match word.as_str() {
+                "--backend" => args.backend = Some(value()?),
+                "--in-flight" => args.in_flight = Some(number(value()?)?),
+                "--count" => args.count = Some(number(value()?)?),
+                "--repeat" => args.repeat = number(value()?)?.max(1),
+                "--json" => args.json = Some(value()?.into()),
+                "--help" | "-h" => return Err(USAGE.to_owned()),
+                name if !name.starts_with('-') && args.workload.is_none() => args.workload = Some(word),
+                other => return Err(format!("unknown argument {other}\n{USAGE}")),
+            }
+        }
+        Ok(args)
+    }
+
+    /// What to run.
+    pub(crate) fn cases(&self) -> Vec<Case> {
+        let backends = match &self.backend {
+            Some(url) => vec![url.clone()],
+            None => vec!["memory:".to_owned(), "sled:".to_owned()],
+        };
+        let mut cases = Vec::new();
+        for backend in backends {
+            match &self.workload {
+                Some(workload) => {
+                    let default = TABLE.iter().find(|(name, ..)| name == workload);
+                    let (_, in_flight, count) = default.unwrap_or(&("", 100, 100_000));
+                    cases.push(Case {
+                        workload: workload.clone(),
+                        backend,
+                        in_flight: self.in_flight.unwrap_or(*in_flight),
+                        count: self.count.unwrap_or(*count),
+                    });
+                }
+                None => cases.extend(TABLE.iter().map(|(name, in_flight, count)| Case {
+                    workload: (*name).to_owned(),
+                    backend: backend.clone(),
+                    in_flight: *in_flight,
+                    count: *count,
+                })),
+            }
+        }
+        cases
+    }
+}

@@ -1,0 +1,63 @@
+//! What the operating system says this process used.
+
+use std::time::{Duration, Instant};
+
+/// Figures of a process at one moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Usage {
+    /// Processor time, user and system together.
+    pub(crate) cpu: Duration,
+    /// Most memory it ever held, in bytes.
+    pub(crate) peak_memory: u64,
+    /// Memory it holds now, in bytes.
+    pub(crate) memory: u64,
+    /// Bytes it caused to be written to storage.
+    pub(crate) written: u64,
+}
+
+impl Usage {
+    /// Reads the figures; those the system does not give are zero.
+    pub(crate) fn now() -> Self {
+        let mut usage = Self::default();
+        if let Ok(stat) = std::fs::read_to_string("/proc/self/stat") {
+            let rest: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+            let ticks = |at: usize| rest.get(at).and_then(|t| t.parse::<u64>().ok()).unwrap_or(0);
+            usage.cpu = Duration::from_millis((ticks(11) + ticks(12)) * 10);
+        }
+        for line in std::fs::read_to_string("/proc/self/status").unwrap_or_default().lines() {
+            let kb = |l: &str| l.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * 1024;
+            if line.starts_with("VmHWM") {
+                usage.peak_memory = kb(line);
+            } else if line.starts_with("VmRSS") {
+                usage.memory = kb(line);
+            }
+        }
+        for line in std::fs::read_to_string("/proc/self/io").unwrap_or_default().lines() {
+            if let Some(bytes) = line.strip_prefix("write_bytes: ") {
+                usage.written = bytes.parse().unwrap_or(0);
+            }
+        }
+        usage
+    }
+}
+
+/// Times of single operations.
+#[derive(Debug, Default)]
+pub(crate) struct Latencies(Vec<Duration>);
+
+impl Latencies {
+    pub(crate) fn add(&mut self, since: Instant) {
+        self.0.push(since.elapsed());
+    }
+
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// The value below which this share lies.
+    pub(crate) fn quantile(&mut self, share: f64) -> Duration {
+        self.0.sort_unstable();
+        let at = ((self.0.len() as f64 * share) as usize).min(self.0.len().saturating_sub(1));
+        self.0.get(at).copied().unwrap_or_default()
+    }
+}
