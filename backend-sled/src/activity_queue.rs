@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use durable_core::backend::{
-    AbandonOutcome, ActivityLease, ActivityQueue, ActivityWork, BackendResult, ReceiveActivities, RenewActivity,
-    RenewOutcome,
+    AbandonOutcome, ActivityLease, ActivityQueue, ActivityWork, BackendResult, ReceiveActivities,
+    RenewActivity, RenewOutcome,
 };
 use durable_core::hot::{HubState, Signals};
 use durable_core::time::Timestamp;
@@ -15,10 +15,18 @@ use crate::receive::Look;
 
 #[async_trait]
 impl ActivityQueue for SledBackend {
-    async fn receive_activities(&self, request: ReceiveActivities) -> BackendResult<Vec<ActivityWork>> {
+    async fn receive_activities(
+        &self,
+        request: ReceiveActivities,
+    ) -> BackendResult<Vec<ActivityWork>> {
         let hub = self.state();
         let look = |state: &mut HubState, now: Timestamp| Look {
-            works: state.take_activities(request.max.max(1), &request.queues, now + request.lease_for, || hub.token()),
+            works: state.take_activities(
+                request.max.max(1),
+                &request.queues,
+                now + request.lease_for,
+                || hub.token(),
+            ),
             more: state.has_ready_activities(&request.queues),
             next: state.next_activity_due(),
         };
@@ -26,13 +34,17 @@ impl ActivityQueue for SledBackend {
         hub.receive("receive_activities", bell, request.wait, look).await
     }
 
-    async fn renew_activities(&self, renewals: Vec<RenewActivity>) -> Vec<BackendResult<RenewOutcome>> {
+    async fn renew_activities(
+        &self,
+        renewals: Vec<RenewActivity>,
+    ) -> Vec<BackendResult<RenewOutcome>> {
         let hub = self.state();
         hub.with(|inner, now| {
             inner.state.advance(now);
             let renew = |renewal: RenewActivity| {
                 let until = now + renewal.lease_for;
-                hub.check_open("renew_activities").map(|()| inner.state.renew_activity(renewal, until))
+                hub.check_open("renew_activities")
+                    .map(|()| inner.state.renew_activity(renewal, until))
             };
             renewals.into_iter().map(renew).collect()
         })
@@ -46,7 +58,8 @@ impl ActivityQueue for SledBackend {
         let hub = self.state();
         hub.with(|inner, now| {
             let abandon = |lease: ActivityLease| {
-                hub.check_open("abandon_activities").map(|()| inner.state.abandon_activity(&lease, now, now + delay))
+                hub.check_open("abandon_activities")
+                    .map(|()| inner.state.abandon_activity(&lease, now, now + delay))
             };
             leases.into_iter().map(abandon).collect()
         })

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use durable_core::backend::{
-    ActivityCommit, Backend, BackendError, BackendErrorKind, BackendResult, Capabilities, CommitOutcome, Durability,
-    TurnCommit,
+    ActivityCommit, Backend, BackendError, BackendErrorKind, BackendResult, Capabilities,
+    CommitOutcome, Durability, TurnCommit,
 };
 use durable_core::env::SharedEnv;
 use durable_core::hot::Signals;
@@ -27,9 +27,14 @@ pub struct SledBackend {
 }
 
 impl SledBackend {
-    pub(crate) fn open(store: Arc<SledStore>, env: SharedEnv, name: HubName) -> BackendResult<Self> {
+    pub(crate) fn open(
+        store: Arc<SledStore>,
+        env: SharedEnv,
+        name: HubName,
+    ) -> BackendResult<Self> {
         let settings = &store.settings;
-        let committer = recovery::open(&store.db, &settings.path, settings.checkpoint_bytes, env, name)?;
+        let committer =
+            recovery::open(&store.db, &settings.path, settings.checkpoint_bytes, env, name)?;
         let hub = Arc::clone(&committer.hub);
         let mut capabilities = Capabilities::new("sled");
         capabilities.durability = Durability::PowerLoss;
@@ -38,11 +43,22 @@ impl SledBackend {
         capabilities.indexes_itself = true;
         capabilities.consistent_listing = true;
         capabilities.injected_clock = true;
-        let thread = std::thread::Builder::new().name("sled-committer".to_owned()).spawn(move || committer.run());
+        let thread = std::thread::Builder::new()
+            .name("sled-committer".to_owned())
+            .spawn(move || committer.run());
         let committer = thread.map_err(|e| {
-            BackendError::new(BackendErrorKind::Internal, "open", "cannot start the committer's thread").source(e)
+            BackendError::new(
+                BackendErrorKind::Internal,
+                "open",
+                "cannot start the committer's thread",
+            )
+            .source(e)
         })?;
-        Ok(Self { running: Running { hub, committer: Some(committer) }, capabilities, _store: store })
+        Ok(Self {
+            running: Running { hub, committer: Some(committer) },
+            capabilities,
+            _store: store,
+        })
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -93,7 +109,10 @@ impl Backend for SledBackend {
         hub.answer("commit_turns", answers).await
     }
 
-    async fn commit_activities(&self, commits: Vec<ActivityCommit>) -> Vec<BackendResult<CommitOutcome>> {
+    async fn commit_activities(
+        &self,
+        commits: Vec<ActivityCommit>,
+    ) -> Vec<BackendResult<CommitOutcome>> {
         let hub = self.state();
         let answers = hub.with(|inner, now| {
             let mut answers = Vec::with_capacity(commits.len());

@@ -120,7 +120,9 @@ pub(crate) fn write(committer: &mut Committer, slice: Slice) -> BackendResult<()
     }
     for (id, lsn) in ended {
         // Unless it was started afresh meanwhile.
-        if inner.state.lsn_of(&id) <= lsn && inner.state.record(&id).is_some_and(|r| r.status.is_terminal()) {
+        if inner.state.lsn_of(&id) <= lsn
+            && inner.state.record(&id).is_some_and(|r| r.status.is_terminal())
+        {
             inner.state.forget(&id);
         }
     }
@@ -152,8 +154,11 @@ fn write_row(
         kept.push(*execution);
         move_history(disk, batch, &id, *execution, chunks, moved)?;
     }
-    let (kind, other) =
-        if snapshot.record.status.is_terminal() { (keys::DONE, keys::LIVE) } else { (keys::LIVE, keys::DONE) };
+    let (kind, other) = if snapshot.record.status.is_terminal() {
+        (keys::DONE, keys::LIVE)
+    } else {
+        (keys::LIVE, keys::DONE)
+    };
     let has_past = purged || snapshot.record.generation > 1 || snapshot.record.revision > 3;
     if has_past {
         remove_histories(disk, batch, &id, &kept)?;

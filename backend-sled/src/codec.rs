@@ -117,7 +117,10 @@ impl Get {
         String::from_utf8(self.bytes()?.into()).map_err(|_| Damaged("a text is not UTF-8"))
     }
 
-    pub(crate) fn option<T>(&mut self, get: impl FnOnce(&mut Self) -> Decoded<T>) -> Decoded<Option<T>> {
+    pub(crate) fn option<T>(
+        &mut self,
+        get: impl FnOnce(&mut Self) -> Decoded<T>,
+    ) -> Decoded<Option<T>> {
         if self.bool()? { get(self).map(Some) } else { Ok(None) }
     }
 

@@ -89,7 +89,11 @@ impl Committer {
         }
         for value in values {
             self.bytes += value.len() as u64;
-            self.hub.disk.tree.insert(keys::wal(self.next), value).map_err(|e| from_sled("commit", e))?;
+            self.hub
+                .disk
+                .tree
+                .insert(keys::wal(self.next), value)
+                .map_err(|e| from_sled("commit", e))?;
             self.next += 1;
         }
         self.hub.disk.flush()?;

@@ -18,6 +18,10 @@ pub struct SledSettings {
 impl SledSettings {
     /// The default settings for a folder.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), cache_bytes: 64 * 1024 * 1024, checkpoint_bytes: 32 * 1024 * 1024 }
+        Self {
+            path: path.into(),
+            cache_bytes: 64 * 1024 * 1024,
+            checkpoint_bytes: 32 * 1024 * 1024,
+        }
     }
 }

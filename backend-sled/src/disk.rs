@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
-use durable_core::backend::{BackendError, BackendErrorKind, BackendResult, HistoryChunk, InstanceRecord};
+use durable_core::backend::{
+    BackendError, BackendErrorKind, BackendResult, HistoryChunk, InstanceRecord,
+};
 use durable_core::hot::SlotSnapshot;
 use durable_core::ids::{ExecutionId, InstanceId};
 
@@ -54,7 +56,12 @@ impl Disk {
     }
 
     /// Inserts a value into a batch and counts it.
-    pub(crate) fn put(&self, batch: &mut sled::Batch, key: Vec<u8>, value: Vec<u8>) -> BackendResult<()> {
+    pub(crate) fn put(
+        &self,
+        batch: &mut sled::Batch,
+        key: Vec<u8>,
+        value: Vec<u8>,
+    ) -> BackendResult<()> {
         if !self.tree.contains_key(&key).map_err(|e| from_sled("checkpoint", e))? {
             self.values.fetch_add(1, Ordering::Relaxed);
         }
@@ -79,7 +86,10 @@ impl Disk {
     }
 
     /// The record in the row of a terminal instance.
-    pub(crate) fn read_done_record(&self, instance: &InstanceId) -> BackendResult<Option<InstanceRecord>> {
+    pub(crate) fn read_done_record(
+        &self,
+        instance: &InstanceId,
+    ) -> BackendResult<Option<InstanceRecord>> {
         Ok(self.read_done(instance)?.map(|snapshot| snapshot.record))
     }
 
@@ -141,7 +151,8 @@ pub(crate) fn read_row(instance: &InstanceId, value: &[u8]) -> BackendResult<Slo
         }
         Ok(snapshot)
     };
-    read().map_err(|why| damaged("read_records", &format!("the row of instance `{instance}`"), &why))
+    read()
+        .map_err(|why| damaged("read_records", &format!("the row of instance `{instance}`"), &why))
 }
 
 pub(crate) fn seal_row(snapshot: &SlotSnapshot) -> Vec<u8> {
@@ -160,11 +171,15 @@ pub(crate) fn seal_history(chunks: &[HistoryChunk]) -> Vec<u8> {
 pub(crate) fn check_format(tree: &sled::Tree, hub: &str) -> BackendResult<()> {
     let expected = [b"durable hub 1 ", hub.as_bytes()].concat();
     match tree.get(keys::META_FORMAT).map_err(|e| from_sled("open", e))? {
-        None => tree.insert(keys::META_FORMAT, expected).map(drop).map_err(|e| from_sled("open", e)),
+        None => {
+            tree.insert(keys::META_FORMAT, expected).map(drop).map_err(|e| from_sled("open", e))
+        }
         Some(found) if found == expected => Ok(()),
         Some(found) => {
             let found = String::from_utf8_lossy(&found).into_owned();
-            let text = format!("the store says {found:?}, this version reads \"durable hub 1 {hub}\"; upgrade this program");
+            let text = format!(
+                "the store says {found:?}, this version reads \"durable hub 1 {hub}\"; upgrade this program"
+            );
             Err(BackendError::new(BackendErrorKind::Incompatible, "open", text))
         }
     }

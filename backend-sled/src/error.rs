@@ -9,18 +9,22 @@ use crate::codec::Damaged;
 /// The contract's error for one of sled's.
 pub(crate) fn from_sled(operation: &'static str, error: sled::Error) -> BackendError {
     let (kind, text) = match &error {
-        sled::Error::Io(e) if is_full(e) => {
-            (BackendErrorKind::StorageFull, "the disk is full (DT0009): free space; nothing acknowledged is lost")
-        }
+        sled::Error::Io(e) if is_full(e) => (
+            BackendErrorKind::StorageFull,
+            "the disk is full (DT0009): free space; nothing acknowledged is lost",
+        ),
         sled::Error::Io(e) if is_locked(e) => (
             BackendErrorKind::InUse,
             "another process has this store open (DT0010): stop it, or give this one a folder of its own",
         ),
         sled::Error::Io(_) => (BackendErrorKind::Unavailable, "the disk reported an error"),
-        sled::Error::Corruption { .. } => {
-            (BackendErrorKind::Corrupt, "the store is damaged (DT0008): restore the folder from a backup")
+        sled::Error::Corruption { .. } => (
+            BackendErrorKind::Corrupt,
+            "the store is damaged (DT0008): restore the folder from a backup",
+        ),
+        sled::Error::Unsupported(_) => {
+            (BackendErrorKind::Incompatible, "the store was written by another version of sled")
         }
-        sled::Error::Unsupported(_) => (BackendErrorKind::Incompatible, "the store was written by another version of sled"),
         _ => (BackendErrorKind::Internal, "sled reported an error"),
     };
     BackendError::new(kind, operation, format!("{text}: {error}")).source(error)
@@ -31,7 +35,8 @@ fn is_full(error: &io::Error) -> bool {
 }
 
 fn is_locked(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock || error.to_string().contains("could not acquire lock")
+    error.kind() == io::ErrorKind::WouldBlock
+        || error.to_string().contains("could not acquire lock")
 }
 
 /// The contract's error for a damaged value.

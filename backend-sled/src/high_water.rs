@@ -28,12 +28,19 @@ impl HighWater {
         let name: String = hub.as_str().bytes().map(|b| format!("{b:02x}")).collect();
         let io = |e: std::io::Error| from_sled("open", sled::Error::Io(e));
         let path = folder.join(format!("high-water-{name}"));
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(io)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
         let number = match bytes.split_first_chunk::<8>() {
-            Some((number, crc)) if crc == crc32c::crc32c(number).to_le_bytes() => u64::from_le_bytes(*number),
+            Some((number, crc)) if crc == crc32c::crc32c(number).to_le_bytes() => {
+                u64::from_le_bytes(*number)
+            }
             _ => 0,
         };
         Ok((Self { file, writes: 0 }, number))

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use durable_core::backend::{
-    BackendResult, HistoryChunk, HistoryPage, HistoryRead, HistoryStore, InstancePage, InstanceQuery, InstanceRecord,
-    PageCursor, PurgeOutcome,
+    BackendResult, HistoryChunk, HistoryPage, HistoryRead, HistoryStore, InstancePage,
+    InstanceQuery, InstanceRecord, PageCursor, PurgeOutcome,
 };
 use durable_core::ids::{ExecutionId, InstanceId};
 
@@ -52,7 +52,11 @@ impl SledBackend {
             return Ok(Some((record, 0)));
         }
         // A live row that is not in memory was found damaged at open.
-        let row = hub.disk.tree.get(keys::row(keys::LIVE, instance)).map_err(|e| from_sled("read_records", e))?;
+        let row = hub
+            .disk
+            .tree
+            .get(keys::row(keys::LIVE, instance))
+            .map_err(|e| from_sled("read_records", e))?;
         match row.map(|row| read_row(instance, &row)) {
             Some(Err(error)) => Err(error),
             // It came into memory between the two looks, or is leaving it.
@@ -64,7 +68,8 @@ impl SledBackend {
     /// Terminal instances on disk that match, in id order; the cursor is where it stopped.
     fn list_disk(&self, query: &InstanceQuery, items_max: usize) -> BackendResult<InstancePage> {
         let hub = self.state();
-        let prefix = [&[keys::DONE][..], query.id_prefix.as_deref().unwrap_or("").as_bytes()].concat();
+        let prefix =
+            [&[keys::DONE][..], query.id_prefix.as_deref().unwrap_or("").as_bytes()].concat();
         let mut begin = prefix.clone();
         if let Some(cursor) = &query.cursor {
             // The smallest key behind the cursor's.
@@ -96,7 +101,10 @@ impl SledBackend {
 
 #[async_trait]
 impl HistoryStore for SledBackend {
-    async fn read_records(&self, instances: Vec<InstanceId>) -> Vec<BackendResult<Option<InstanceRecord>>> {
+    async fn read_records(
+        &self,
+        instances: Vec<InstanceId>,
+    ) -> Vec<BackendResult<Option<InstanceRecord>>> {
         let hub = self.state();
         let mut answers = Vec::with_capacity(instances.len());
         for instance in &instances {
@@ -120,13 +128,19 @@ impl HistoryStore for SledBackend {
             (blocks, inner.state.lsn_of(&read.instance))
         };
         hub.safe("read_history", number).await?;
-        let stored: u64 = blocks.iter().take_while(|b| b.bytes.is_none()).map(|b| u64::from(b.events)).sum();
+        let stored: u64 =
+            blocks.iter().take_while(|b| b.bytes.is_none()).map(|b| u64::from(b.events)).sum();
         let total: u64 = blocks.iter().map(|b| u64::from(b.events)).sum();
         let mut page = HistoryPage::default();
         let mut next = read.from;
         if next < stored {
-            next =
-                hub.disk.read_history(&read.instance, read.execution, next, read.bytes_max, &mut page.chunks)?;
+            next = hub.disk.read_history(
+                &read.instance,
+                read.execution,
+                next,
+                read.bytes_max,
+                &mut page.chunks,
+            )?;
         }
         let mut bytes: usize = page.chunks.iter().map(|c| c.bytes.len()).sum();
         let mut at = stored;
@@ -168,7 +182,8 @@ impl HistoryStore for SledBackend {
             let rung = bell.notified();
             tokio::pin!(rung);
             rung.as_mut().enable();
-            if let Some((record, number)) = self.find(instance)?.filter(|(r, _)| r.revision > seen) {
+            if let Some((record, number)) = self.find(instance)?.filter(|(r, _)| r.revision > seen)
+            {
                 hub.safe("watch", number).await?;
                 return Ok(Some(record));
             }
@@ -241,7 +256,9 @@ fn merge(
     let bound = [&memory.next, &disk.next].into_iter().flatten().map(|c| c.0.clone()).min();
     let mut items = memory.items;
     let known: std::collections::HashSet<_> = items.iter().map(|r| r.instance.clone()).collect();
-    items.extend(disk.items.into_iter().filter(|r| !known.contains(&r.instance) && !in_memory(&r.instance)));
+    items.extend(
+        disk.items.into_iter().filter(|r| !known.contains(&r.instance) && !in_memory(&r.instance)),
+    );
     items.sort_unstable_by(|a, b| a.instance.cmp(&b.instance));
     if let Some(bound) = &bound {
         items.retain(|r| r.instance.as_str() <= bound.as_str());

@@ -62,7 +62,12 @@ impl Inner {
     }
 
     /// Brings a terminal instance that is only on disk into memory, if there is one.
-    pub(crate) fn load_done(&mut self, disk: &Disk, instance: &InstanceId, now: Timestamp) -> BackendResult<()> {
+    pub(crate) fn load_done(
+        &mut self,
+        disk: &Disk,
+        instance: &InstanceId,
+        now: Timestamp,
+    ) -> BackendResult<()> {
         if self.state.contains(instance) || self.purged.contains(instance) {
             return Ok(());
         }
@@ -82,7 +87,11 @@ impl Hub {
 
     pub(crate) fn check_open(&self, operation: &'static str) -> BackendResult<()> {
         if self.closed.load(Ordering::Acquire) {
-            return Err(BackendError::new(BackendErrorKind::Closed, operation, "the backend was closed"));
+            return Err(BackendError::new(
+                BackendErrorKind::Closed,
+                operation,
+                "the backend was closed",
+            ));
         }
         match &self.progress.borrow().failed {
             Some((kind, text)) => Err(BackendError::new(*kind, operation, text.clone())),
@@ -126,10 +135,16 @@ impl Hub {
         match reached {
             Ok(p) if p.safe >= number => Ok(()),
             Ok(p) => {
-                let (kind, text) = p.failed.clone().unwrap_or((BackendErrorKind::Internal, String::new()));
+                let (kind, text) =
+                    p.failed.clone().unwrap_or((BackendErrorKind::Internal, String::new()));
                 Err(BackendError::new(kind, operation, text).unknown())
             }
-            Err(_) => Err(BackendError::new(BackendErrorKind::Closed, operation, "the backend was closed").unknown()),
+            Err(_) => Err(BackendError::new(
+                BackendErrorKind::Closed,
+                operation,
+                "the backend was closed",
+            )
+            .unknown()),
         }
     }
 
@@ -140,7 +155,8 @@ impl Hub {
         answers: Vec<BackendResult<(T, u64)>>,
     ) -> Vec<BackendResult<T>> {
         let last = answers.iter().flatten().map(|(_, number)| *number).max().unwrap_or(0);
-        let failed = self.safe(operation, last).await.err().map(|e| (e.kind(), e.context().to_owned()));
+        let failed =
+            self.safe(operation, last).await.err().map(|e| (e.kind(), e.context().to_owned()));
         let safe = self.progress.borrow().safe;
         answers
             .into_iter()

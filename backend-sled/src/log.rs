@@ -10,8 +10,8 @@ use durable_core::time::Timestamp;
 
 use crate::codec::{Damaged, Decoded, Get, Put, seal, unseal};
 use crate::values::{
-    get_envelope, get_instance, get_message_id, get_time, get_turn, put_envelope, put_instance, put_message_id,
-    put_time, put_turn,
+    get_envelope, get_instance, get_message_id, get_time, get_turn, put_envelope, put_instance,
+    put_message_id, put_time, put_turn,
 };
 
 /// Bytes after which a group is split into several values.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use durable_core::backend::{
-    AbandonOutcome, BackendResult, CreateInstance, CreateOutcome, Envelope, OrchestrationQueue, ReceiveTurns,
-    RenewOutcome, SendOutcome, TurnLease, TurnWork,
+    AbandonOutcome, BackendResult, CreateInstance, CreateOutcome, Envelope, OrchestrationQueue,
+    ReceiveTurns, RenewOutcome, SendOutcome, TurnLease, TurnWork,
 };
 use durable_core::hot::{HubState, Signals};
 use durable_core::time::Timestamp;
@@ -16,7 +16,10 @@ use crate::receive::Look;
 
 #[async_trait]
 impl OrchestrationQueue for SledBackend {
-    async fn create_instances(&self, requests: Vec<CreateInstance>) -> Vec<BackendResult<CreateOutcome>> {
+    async fn create_instances(
+        &self,
+        requests: Vec<CreateInstance>,
+    ) -> Vec<BackendResult<CreateOutcome>> {
         let hub = self.state();
         let answers = hub.with(|inner, now| {
             let mut answers = Vec::with_capacity(requests.len());
@@ -68,9 +71,13 @@ impl OrchestrationQueue for SledBackend {
     async fn receive_turns(&self, request: ReceiveTurns) -> BackendResult<Vec<TurnWork>> {
         let hub = self.state();
         let look = |state: &mut HubState, now: Timestamp| Look {
-            works: state.take_turns(request.max.max(1), request.messages_max, now, now + request.lease_for, || {
-                hub.token()
-            }),
+            works: state.take_turns(
+                request.max.max(1),
+                request.messages_max,
+                now,
+                now + request.lease_for,
+                || hub.token(),
+            ),
             more: state.has_ready_turns(),
             next: state.next_turn_due(),
         };
@@ -78,22 +85,32 @@ impl OrchestrationQueue for SledBackend {
         hub.receive("receive_turns", bell, request.wait, look).await
     }
 
-    async fn renew_turns(&self, leases: Vec<TurnLease>, lease_for: Duration) -> Vec<BackendResult<RenewOutcome>> {
+    async fn renew_turns(
+        &self,
+        leases: Vec<TurnLease>,
+        lease_for: Duration,
+    ) -> Vec<BackendResult<RenewOutcome>> {
         let hub = self.state();
         hub.with(|inner, now| {
             inner.state.advance(now);
             let renew = |lease: TurnLease| {
-                hub.check_open("renew_turns").map(|()| inner.state.renew_turn(&lease, now + lease_for))
+                hub.check_open("renew_turns")
+                    .map(|()| inner.state.renew_turn(&lease, now + lease_for))
             };
             leases.into_iter().map(renew).collect()
         })
     }
 
-    async fn abandon_turns(&self, leases: Vec<TurnLease>, delay: Duration) -> Vec<BackendResult<AbandonOutcome>> {
+    async fn abandon_turns(
+        &self,
+        leases: Vec<TurnLease>,
+        delay: Duration,
+    ) -> Vec<BackendResult<AbandonOutcome>> {
         let hub = self.state();
         hub.with(|inner, now| {
             let abandon = |lease: TurnLease| {
-                hub.check_open("abandon_turns").map(|()| inner.state.abandon_turn(&lease, now, now + delay))
+                hub.check_open("abandon_turns")
+                    .map(|()| inner.state.abandon_turn(&lease, now, now + delay))
             };
             leases.into_iter().map(abandon).collect()
         })

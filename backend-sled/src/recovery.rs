@@ -39,7 +39,8 @@ pub(crate) fn open(
     let now = env.now();
     let mut state = HubState::logged();
     state.set_recovering(true);
-    let mut recovery = Recovery { state, disk, purged: HashSet::new(), last: 0, now, damaged: Vec::new() };
+    let mut recovery =
+        Recovery { state, disk, purged: HashSet::new(), last: 0, now, damaged: Vec::new() };
     let values = recovery.load_rows()?;
     if values != stored.values {
         let text = format!(
@@ -58,7 +59,15 @@ pub(crate) fn open(
     state.set_recovering(false);
     state.publish_tasks(last);
     state.advance(now);
-    let inner = Inner { state, group: Group::default(), last, purged, changed: Vec::new(), cycle: None, closing: false };
+    let inner = Inner {
+        state,
+        group: Group::default(),
+        last,
+        purged,
+        changed: Vec::new(),
+        cycle: None,
+        closing: false,
+    };
     let progress = Progress { safe: last, failed: None };
     let hub = Arc::new(Hub {
         env,
@@ -70,7 +79,15 @@ pub(crate) fn open(
         bells: Bells::default(),
         closed: AtomicBool::new(false),
     });
-    Ok(Committer { hub, high_water, next, wal_from: stored.wal_from, bytes, checkpoint_bytes, noted: Vec::new() })
+    Ok(Committer {
+        hub,
+        high_water,
+        next,
+        wal_from: stored.wal_from,
+        bytes,
+        checkpoint_bytes,
+        noted: Vec::new(),
+    })
 }
 
 struct Recovery {
@@ -112,11 +129,13 @@ impl Recovery {
     }
 
     fn load_tracking(&mut self) -> BackendResult<()> {
-        let Some(value) = self.disk.tree.get(keys::META_TRACKING).map_err(|e| from_sled("open", e))? else {
+        let Some(value) =
+            self.disk.tree.get(keys::META_TRACKING).map_err(|e| from_sled("open", e))?
+        else {
             return Ok(());
         };
-        let (_, envelopes) =
-            unseal_envelopes(&owned(&value)).map_err(|why| damaged("open", "the list of tracking records", &why))?;
+        let (_, envelopes) = unseal_envelopes(&owned(&value))
+            .map_err(|why| damaged("open", "the list of tracking records", &why))?;
         for envelope in envelopes {
             self.state.add_tracking(envelope);
         }
@@ -136,13 +155,15 @@ impl Recovery {
                 continue;
             }
             if number != next {
-                let text = format!("the log (DT0008) goes on with group {number} where {next} is expected; restore the folder from a backup");
+                let text = format!(
+                    "the log (DT0008) goes on with group {number} where {next} is expected; restore the folder from a backup"
+                );
                 return Err(BackendError::new(BackendErrorKind::Corrupt, "open", text));
             }
             next += 1;
             bytes += value.len() as u64;
-            let changes =
-                read_group(&value).map_err(|why| damaged("open", &format!("group {number} of the log"), &why))?;
+            let changes = read_group(&value)
+                .map_err(|why| damaged("open", &format!("group {number} of the log"), &why))?;
             for change in changes {
                 self.apply(change)?;
             }

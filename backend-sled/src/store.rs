@@ -46,7 +46,9 @@ impl SledStore {
         let path = settings.path.canonicalize().map_err(io)?;
         let mut open = OPEN.lock();
         open.retain(|(_, store)| store.strong_count() > 0);
-        if let Some(store) = open.iter().find(|(p, _)| *p == path).and_then(|(_, store)| store.upgrade()) {
+        if let Some(store) =
+            open.iter().find(|(p, _)| *p == path).and_then(|(_, store)| store.upgrade())
+        {
             return Ok(store);
         }
         let db = open_sled(&path, &settings)?;
@@ -66,7 +68,8 @@ impl SledStore {
         if let Some(hub) = hubs.get(name).and_then(Weak::upgrade).filter(|hub| !hub.is_closed()) {
             return Ok(hub);
         }
-        let hub = Arc::new(SledBackend::open(Arc::clone(self), Arc::clone(&self.env), name.clone())?);
+        let hub =
+            Arc::new(SledBackend::open(Arc::clone(self), Arc::clone(&self.env), name.clone())?);
         hubs.insert(name.clone(), Arc::downgrade(&hub));
         Ok(hub)
     }

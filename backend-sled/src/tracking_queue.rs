@@ -16,7 +16,8 @@ impl TrackingQueue for SledBackend {
     async fn receive_tracking(&self, request: ReceiveTracking) -> BackendResult<Vec<TrackingWork>> {
         let hub = self.state();
         let look = |state: &mut HubState, now: Timestamp| Look {
-            works: state.take_tracking(request.max.max(1), now, now + request.lease_for, || hub.token()),
+            works: state
+                .take_tracking(request.max.max(1), now, now + request.lease_for, || hub.token()),
             more: false,
             next: state.next_tracking_due(),
         };

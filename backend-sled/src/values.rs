@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use durable_core::backend::{
-    Disposition, Envelope, HistoryChunk, InstanceRecord, NextGeneration, OrchestrationStatus, TurnCommit, TurnLease,
+    Disposition, Envelope, HistoryChunk, InstanceRecord, NextGeneration, OrchestrationStatus,
+    TurnCommit, TurnLease,
 };
 use durable_core::hot::{SlotSnapshot, StoredChunk, TaskSnapshot, Waiting};
 use durable_core::ids::{ExecutionId, InstanceId, LeaseToken, MessageId, Name, QueueName};

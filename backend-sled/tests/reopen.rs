@@ -84,7 +84,8 @@ async fn everything_is_there_after_opening_again() {
             waits.raise_event("go", &1_000_u32).send().await.unwrap();
             assert_eq!(waits.result_within(LONG).await.unwrap(), n + 1_001);
         }
-        let completed = InstanceQuery { statuses: vec![OrchestrationStatus::Completed], ..query.clone() };
+        let completed =
+            InstanceQuery { statuses: vec![OrchestrationStatus::Completed], ..query.clone() };
         assert_eq!(list(&client, completed).await.len(), 100);
         let prefix = InstanceQuery { id_prefix: Some("waits-1".into()), ..query };
         assert_eq!(client.purge_all(prefix).await.unwrap(), 10);
@@ -127,7 +128,10 @@ async fn a_lost_end_of_the_log_is_reported() {
         tree.pop_max().unwrap();
         db.flush().unwrap();
     }
-    let error = SledStore::open(SledSettings::new(folder.path())).unwrap().hub(&"hub".parse().unwrap()).unwrap_err();
+    let error = SledStore::open(SledSettings::new(folder.path()))
+        .unwrap()
+        .hub(&"hub".parse().unwrap())
+        .unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::Corrupt);
     assert!(error.to_string().contains("DT0008"), "{error}");
 }

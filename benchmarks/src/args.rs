@@ -40,17 +40,25 @@ const TABLE: &[(&str, usize, usize)] = &[
     ("replay", 1, 10_000),
 ];
 
-const USAGE: &str = "usage: bench [WORKLOAD] [--backend URL] [--in-flight N] [--count N] [--repeat R] [--json FILE]
+const USAGE: &str =
+    "usage: bench [WORKLOAD] [--backend URL] [--in-flight N] [--count N] [--repeat R] [--json FILE]
 workloads: hello5 fanout100 fanout10000 chain2000 children events parked recovery replay
 backends: memory: sled: sled:PATH redis://... aws://...";
 
 impl Args {
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut args =
-            Self { workload: None, backend: None, in_flight: None, count: None, repeat: 1, json: None };
+        let mut args = Self {
+            workload: None,
+            backend: None,
+            in_flight: None,
+            count: None,
+            repeat: 1,
+            json: None,
+        };
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"));
-            let number = |text: String| text.parse::<usize>().map_err(|e| format!("{text:?}: {e}\n{USAGE}"));
+            let number =
+                |text: String| text.parse::<usize>().map_err(|e| format!("{text:?}: {e}\n{USAGE}"));
             match word.as_str() {
                 "--backend" => args.backend = Some(value()?),
                 "--in-flight" => args.in_flight = Some(number(value()?)?),
@@ -58,7 +66,9 @@ impl Args {
                 "--repeat" => args.repeat = number(value()?)?.max(1),
                 "--json" => args.json = Some(value()?.into()),
                 "--help" | "-h" => return Err(USAGE.to_owned()),
-                name if !name.starts_with('-') && args.workload.is_none() => args.workload = Some(word),
+                name if !name.starts_with('-') && args.workload.is_none() => {
+                    args.workload = Some(word)
+                }
                 other => return Err(format!("unknown argument {other}\n{USAGE}")),
             }
         }

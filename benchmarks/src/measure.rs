@@ -20,12 +20,15 @@ impl Usage {
     pub(crate) fn now() -> Self {
         let mut usage = Self::default();
         if let Ok(stat) = std::fs::read_to_string("/proc/self/stat") {
-            let rest: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+            let rest: Vec<_> =
+                stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
             let ticks = |at: usize| rest.get(at).and_then(|t| t.parse::<u64>().ok()).unwrap_or(0);
             usage.cpu = Duration::from_millis((ticks(11) + ticks(12)) * 10);
         }
         for line in std::fs::read_to_string("/proc/self/status").unwrap_or_default().lines() {
-            let kb = |l: &str| l.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * 1024;
+            let kb = |l: &str| {
+                l.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * 1024
+            };
             if line.starts_with("VmHWM") {
                 usage.peak_memory = kb(line);
             } else if line.starts_with("VmRSS") {

@@ -60,7 +60,8 @@ pub(crate) fn table(rows: &[Row]) -> String {
         "| workload | backend | in flight | count | run | per s | p50 ms | p99 ms | CPU s | bytes written each | peak MB | more |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for row in rows {
-        let more: Vec<_> = row.extra.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
+        let more: Vec<_> =
+            row.extra.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
         text.push_str(&format!(
             "| {} | {} | {} | {} | {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.0} | {} | {} |\n",
             row.case.workload,

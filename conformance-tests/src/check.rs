@@ -101,8 +101,12 @@ impl Need {
             Self::Nothing => (true, ""),
             Self::Push => (capabilities.push, "no push: waiting calls poll"),
             Self::MultiProcess => (capabilities.multi_process, "one process per hub"),
-            Self::InstantDelivery => (capabilities.instant_delivery, "messages are relayed after the commit"),
-            Self::Reopen => (capabilities.durability != Durability::Process, "the data lives in the process"),
+            Self::InstantDelivery => {
+                (capabilities.instant_delivery, "messages are relayed after the commit")
+            }
+            Self::Reopen => {
+                (capabilities.durability != Durability::Process, "the data lives in the process")
+            }
             Self::InjectedClock => (capabilities.injected_clock, "the clock cannot be moved"),
             Self::ConsistentListing => (capabilities.consistent_listing, "listings lag"),
         };

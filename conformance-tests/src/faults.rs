@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use durable_core::backend::{
-    AbandonOutcome, ActivityCommit, ActivityLease, ActivityQueue, ActivityWork, Backend, BackendError,
-    BackendErrorKind, BackendResult, Capabilities, CommitOutcome, CreateInstance, CreateOutcome, Envelope,
-    HistoryPage, HistoryRead, HistoryStore, InstancePage, InstanceQuery, InstanceRecord, OrchestrationQueue,
-    PurgeOutcome, ReceiveActivities, ReceiveTracking, ReceiveTurns, RenewActivity, RenewOutcome, SendOutcome,
-    TrackingLease, TrackingQueue, TrackingWork, TurnCommit, TurnLease, TurnWork,
+    AbandonOutcome, ActivityCommit, ActivityLease, ActivityQueue, ActivityWork, Backend,
+    BackendError, BackendErrorKind, BackendResult, Capabilities, CommitOutcome, CreateInstance,
+    CreateOutcome, Envelope, HistoryPage, HistoryRead, HistoryStore, InstancePage, InstanceQuery,
+    InstanceRecord, OrchestrationQueue, PurgeOutcome, ReceiveActivities, ReceiveTracking,
+    ReceiveTurns, RenewActivity, RenewOutcome, SendOutcome, TrackingLease, TrackingQueue,
+    TrackingWork, TurnCommit, TurnLease, TurnWork,
 };
 use durable_core::env::{BoxFuture, SharedEnv};
 use durable_core::ids::{ExecutionId, HubName, InstanceId};
@@ -257,7 +258,8 @@ fn not_applied(verb: &'static str) -> BackendError {
 }
 
 fn unknown(verb: &'static str) -> BackendError {
-    BackendError::new(BackendErrorKind::Unavailable, verb, "injected fault: the answer is lost").unknown()
+    BackendError::new(BackendErrorKind::Unavailable, verb, "injected fault: the answer is lost")
+        .unknown()
 }
 
 fn fail_all<T>(count: usize, error: impl Fn() -> BackendError) -> Vec<BackendResult<T>> {
@@ -279,7 +281,10 @@ async fn abandoned<F: Future>(future: F) -> Option<F::Output> {
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl OrchestrationQueue for FaultyBackend {
-    async fn create_instances(&self, requests: Vec<CreateInstance>) -> Vec<BackendResult<CreateOutcome>> {
+    async fn create_instances(
+        &self,
+        requests: Vec<CreateInstance>,
+    ) -> Vec<BackendResult<CreateOutcome>> {
         self.batch("create_instances", requests, |inner, items| inner.create_instances(items)).await
     }
 
@@ -291,11 +296,19 @@ impl OrchestrationQueue for FaultyBackend {
         self.single("receive_turns", |inner| inner.receive_turns(request.clone())).await
     }
 
-    async fn renew_turns(&self, leases: Vec<TurnLease>, lease_for: Duration) -> Vec<BackendResult<RenewOutcome>> {
+    async fn renew_turns(
+        &self,
+        leases: Vec<TurnLease>,
+        lease_for: Duration,
+    ) -> Vec<BackendResult<RenewOutcome>> {
         self.batch("renew_turns", leases, |inner, items| inner.renew_turns(items, lease_for)).await
     }
 
-    async fn abandon_turns(&self, leases: Vec<TurnLease>, delay: Duration) -> Vec<BackendResult<AbandonOutcome>> {
+    async fn abandon_turns(
+        &self,
+        leases: Vec<TurnLease>,
+        delay: Duration,
+    ) -> Vec<BackendResult<AbandonOutcome>> {
         self.batch("abandon_turns", leases, |inner, items| inner.abandon_turns(items, delay)).await
     }
 }
@@ -303,11 +316,17 @@ impl OrchestrationQueue for FaultyBackend {
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl ActivityQueue for FaultyBackend {
-    async fn receive_activities(&self, request: ReceiveActivities) -> BackendResult<Vec<ActivityWork>> {
+    async fn receive_activities(
+        &self,
+        request: ReceiveActivities,
+    ) -> BackendResult<Vec<ActivityWork>> {
         self.single("receive_activities", |inner| inner.receive_activities(request.clone())).await
     }
 
-    async fn renew_activities(&self, renewals: Vec<RenewActivity>) -> Vec<BackendResult<RenewOutcome>> {
+    async fn renew_activities(
+        &self,
+        renewals: Vec<RenewActivity>,
+    ) -> Vec<BackendResult<RenewOutcome>> {
         self.batch("renew_activities", renewals, |inner, items| inner.renew_activities(items)).await
     }
 
@@ -316,7 +335,10 @@ impl ActivityQueue for FaultyBackend {
         leases: Vec<ActivityLease>,
         delay: Duration,
     ) -> Vec<BackendResult<AbandonOutcome>> {
-        self.batch("abandon_activities", leases, |inner, items| inner.abandon_activities(items, delay)).await
+        self.batch("abandon_activities", leases, |inner, items| {
+            inner.abandon_activities(items, delay)
+        })
+        .await
     }
 }
 
@@ -335,7 +357,10 @@ impl TrackingQueue for FaultyBackend {
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl HistoryStore for FaultyBackend {
-    async fn read_records(&self, instances: Vec<InstanceId>) -> Vec<BackendResult<Option<InstanceRecord>>> {
+    async fn read_records(
+        &self,
+        instances: Vec<InstanceId>,
+    ) -> Vec<BackendResult<Option<InstanceRecord>>> {
         self.batch("read_records", instances, |inner, items| inner.read_records(items)).await
     }
 
@@ -394,8 +419,12 @@ impl Backend for FaultyBackend {
         self.batch("commit_turns", commits, |inner, items| inner.commit_turns(items)).await
     }
 
-    async fn commit_activities(&self, commits: Vec<ActivityCommit>) -> Vec<BackendResult<CommitOutcome>> {
-        self.batch("commit_activities", commits, |inner, items| inner.commit_activities(items)).await
+    async fn commit_activities(
+        &self,
+        commits: Vec<ActivityCommit>,
+    ) -> Vec<BackendResult<CommitOutcome>> {
+        self.batch("commit_activities", commits, |inner, items| inner.commit_activities(items))
+            .await
     }
 
     /// Closing is never faulty: it is the end of the experiment.

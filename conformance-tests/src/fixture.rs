@@ -201,7 +201,8 @@ where
     }
 
     fn timings(&self) -> Timings {
-        let by_clock = if self.capabilities.injected_clock { Timings::manual() } else { Timings::real() };
+        let by_clock =
+            if self.capabilities.injected_clock { Timings::manual() } else { Timings::real() };
         self.timings.unwrap_or(by_clock)
     }
 

@@ -31,7 +31,11 @@ impl fmt::Debug for ManualEnv {
 impl ManualEnv {
     /// A clock at [`START`] and randomness from `seed`.
     pub fn new(seed: u64) -> Self {
-        Self { clock: watch::Sender::new(START), random: AtomicU64::new(seed), tokio: TokioEnv::shared() }
+        Self {
+            clock: watch::Sender::new(START),
+            random: AtomicU64::new(seed),
+            tokio: TokioEnv::shared(),
+        }
     }
 
     /// Moves the clock forward and ends the sleeps that are over.

@@ -31,7 +31,8 @@ fn required() -> bool {
 }
 
 fn trials(name: &str, fixture: &Arc<dyn Fixture>, checks: Vec<Check>) -> Vec<Trial> {
-    let unavailable = fixture.unavailable().map(|reason| format!("{name} is not available: {reason}"));
+    let unavailable =
+        fixture.unavailable().map(|reason| format!("{name} is not available: {reason}"));
     let capabilities = fixture.capabilities();
     checks
         .into_iter()
@@ -43,7 +44,9 @@ fn trials(name: &str, fixture: &Arc<dyn Fixture>, checks: Vec<Check>) -> Vec<Tri
             let (fixture, unavailable) = (Arc::clone(fixture), unavailable.clone());
             Trial::ignorable_test(check.full_name(), move || match (skip, unavailable) {
                 (Some(reason), _) => Ok(Completion::ignored_with(reason)),
-                (None, Some(reason)) => Err(Failed::from(format!("{reason}, and {REQUIRE}=1 demands it"))),
+                (None, Some(reason)) => {
+                    Err(Failed::from(format!("{reason}, and {REQUIRE}=1 demands it")))
+                }
                 (None, None) => match run_check(&check, &*fixture) {
                     Ok(()) => Ok(Completion::Completed),
                     Err(failure) => Err(Failed::from(format!("rule {}: {failure}", check.rule))),
@@ -66,7 +69,8 @@ pub fn run_check(check: &Check, fixture: &dyn Fixture) -> Checked {
         .map_err(|e| Failure::new(format!("cannot start a runtime: {e}")))?;
     let limit = fixture.timings().check_limit;
     let outcome = runtime.block_on(async {
-        let checked = AssertUnwindSafe(async { check.run(Hub::fresh(fixture).await?).await }).catch_unwind();
+        let checked =
+            AssertUnwindSafe(async { check.run(Hub::fresh(fixture).await?).await }).catch_unwind();
         timeout(&*TokioEnv::shared(), limit, checked).await
     });
     // A stuck task of the adapter must not keep the runner from going on.

@@ -17,16 +17,26 @@ use crate::replay::{ActivityRef, HandlerResult};
 use crate::time::Timestamp;
 
 /// Activity code: a reference that can also be run.
-pub trait Activity: ActivityRef<Input: DeserializeOwned + Send, Output: Serialize + Send> + Send + Sync + 'static {
+pub trait Activity:
+    ActivityRef<Input: DeserializeOwned + Send, Output: Serialize + Send> + Send + Sync + 'static
+{
     /// Runs it once. It may be run again after a crash or a lost lease: use
     /// [`ActivityContext::idempotency_key`] for effects that must not be repeated.
-    fn run(&self, ctx: ActivityContext, input: Self::Input) -> BoxFuture<'static, Result<Self::Output, Self::Error>>;
+    fn run(
+        &self,
+        ctx: ActivityContext,
+        input: Self::Input,
+    ) -> BoxFuture<'static, Result<Self::Output, Self::Error>>;
 }
 
 /// Activity code with encoded input and output.
 pub trait ActivityHandler: Send + Sync {
     /// Runs it once.
-    fn run(&self, ctx: ActivityContext, input: Option<Payload>) -> BoxFuture<'static, HandlerResult>;
+    fn run(
+        &self,
+        ctx: ActivityContext,
+        input: Option<Payload>,
+    ) -> BoxFuture<'static, HandlerResult>;
 }
 
 const LIVE: u8 = 0;
@@ -52,7 +62,10 @@ pub(crate) struct ActivityShared {
 }
 
 impl ActivityShared {
-    #[expect(clippy::too_many_arguments, reason = "called in one place, with named fields of one task")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "called in one place, with named fields of one task"
+    )]
     pub(crate) fn new(
         env: SharedEnv,
         hub: Arc<str>,
@@ -134,7 +147,10 @@ impl ActivityContext {
     /// A key that is the same for every delivery and every retry of one logical call, and
     /// differs between calls. Give it to whatever must act only once.
     pub fn idempotency_key(&self) -> String {
-        format!("{}/{}/{}/{}", self.shared.hub, self.shared.instance, self.shared.execution, self.shared.call)
+        format!(
+            "{}/{}/{}/{}",
+            self.shared.hub, self.shared.instance, self.shared.execution, self.shared.call
+        )
     }
 
     /// Says that the activity is alive, and how far it is. The progress is given to the next
@@ -145,13 +161,19 @@ impl ActivityContext {
     /// that `ctx.heartbeat(&n)?` stops the work; of other kinds when the value cannot be
     /// encoded or is above [`PROGRESS_BYTES_MAX`](limits::PROGRESS_BYTES_MAX).
     pub fn heartbeat<T: Serialize + ?Sized>(&self, progress: &T) -> Result<(), Failure> {
-        let payload = encode(progress).map_err(|e| Failure::of_kind(FailureKind::Conversion, e.to_string()))?;
+        let payload = encode(progress)
+            .map_err(|e| Failure::of_kind(FailureKind::Conversion, e.to_string()))?;
         if payload.len() > limits::PROGRESS_BYTES_MAX {
-            let text = format!("progress of {} bytes; the limit is {}", payload.len(), limits::PROGRESS_BYTES_MAX);
+            let text = format!(
+                "progress of {} bytes; the limit is {}",
+                payload.len(),
+                limits::PROGRESS_BYTES_MAX
+            );
             return Err(Failure::of_kind(FailureKind::LimitExceeded, text));
         }
         self.shared.last_beat.store(self.shared.env.now().as_micros(), Ordering::Release);
-        *self.shared.progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(payload.into_bytes());
+        *self.shared.progress.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(payload.into_bytes());
         if self.is_cancelled() {
             return Err(Failure::of_kind(FailureKind::Cancelled, "the result is no longer wanted"));
         }
@@ -160,7 +182,10 @@ impl ActivityContext {
 
     /// The last progress that an earlier delivery recorded, if it is of this type.
     pub fn last_progress<T: DeserializeOwned>(&self) -> Option<T> {
-        self.shared.earlier_progress.as_ref().and_then(|bytes| decode(&Payload::new(bytes.clone())).ok())
+        self.shared
+            .earlier_progress
+            .as_ref()
+            .and_then(|bytes| decode(&Payload::new(bytes.clone())).ok())
     }
 
     /// Whether the result is no longer wanted: the orchestration ended or dropped the call, a

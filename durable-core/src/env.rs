@@ -75,7 +75,10 @@ impl Env for TokioEnv {
     fn random_u128(&self) -> u128 {
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         if pool.used + 16 > pool.bytes.len() {
-            #[expect(clippy::expect_used, reason = "without entropy no lease is safe; there is no way on")]
+            #[expect(
+                clippy::expect_used,
+                reason = "without entropy no lease is safe; there is no way on"
+            )]
             getrandom::fill(&mut pool.bytes).expect("the operating system gives no randomness");
             pool.used = 0;
         }
@@ -101,7 +104,11 @@ impl Env for TokioEnv {
 ///
 /// # Errors
 /// [`Elapsed`] when the limit passes first; the future is dropped then.
-pub async fn timeout<F: Future>(env: &dyn Env, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+pub async fn timeout<F: Future>(
+    env: &dyn Env,
+    limit: Duration,
+    future: F,
+) -> Result<F::Output, Elapsed> {
     tokio::select! {
         biased;
         done = future => Ok(done),

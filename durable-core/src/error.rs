@@ -50,7 +50,9 @@ struct Inner {
 impl Error {
     /// An error of a kind; the context says what it was about and what to do.
     pub fn new(kind: ErrorKind, context: impl Into<String>) -> Self {
-        Self { inner: Box::new(Inner { kind, context: context.into(), failure: None, backend: None }) }
+        Self {
+            inner: Box::new(Inner { kind, context: context.into(), failure: None, backend: None }),
+        }
     }
 
     pub(crate) fn failed(context: String, failure: Failure) -> Self {
@@ -83,7 +85,9 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self.kind() {
             ErrorKind::Busy | ErrorKind::TimedOut => true,
-            ErrorKind::Backend => self.backend().is_some_and(|b| matches!(b.advice(), Retry::After(_))),
+            ErrorKind::Backend => {
+                self.backend().is_some_and(|b| matches!(b.advice(), Retry::After(_)))
+            }
             _ => false,
         }
     }

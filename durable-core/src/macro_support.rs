@@ -20,8 +20,13 @@ impl StaticName {
 
     /// The name.
     pub fn get(&self) -> Name {
-        #[expect(clippy::expect_used, reason = "the macro checked the name, or took a Rust identifier")]
-        self.name.get_or_init(|| Name::new(self.text).expect("a name that the macro has checked")).clone()
+        #[expect(
+            clippy::expect_used,
+            reason = "the macro checked the name, or took a Rust identifier"
+        )]
+        self.name
+            .get_or_init(|| Name::new(self.text).expect("a name that the macro has checked"))
+            .clone()
     }
 }
 

@@ -15,7 +15,8 @@ use crate::limits;
 use crate::model::{Failure, FailureKind};
 use crate::payload::{Payload, decode, encode};
 use crate::replay::{
-    HandlerResult, Handlers, OrchestrationContext, OrchestrationHandler, OrchestrationRef, UserError,
+    HandlerResult, Handlers, OrchestrationContext, OrchestrationHandler, OrchestrationRef,
+    UserError,
 };
 
 /// Orchestration code: a reference that can also be run.
@@ -86,7 +87,11 @@ impl Registry {
     {
         match Name::new(name) {
             Ok(name) => {
-                self.add_orchestration(name, version.to_owned(), Arc::new(FnOrchestration { run, types: PhantomData }));
+                self.add_orchestration(
+                    name,
+                    version.to_owned(),
+                    Arc::new(FnOrchestration { run, types: PhantomData }),
+                );
             }
             Err(error) => self.problems.push(format!("orchestration {name:?}: {error}")),
         }
@@ -98,10 +103,16 @@ impl Registry {
         }
     }
 
-    fn add_orchestration(&mut self, name: Name, version: String, handler: Arc<dyn OrchestrationHandler>) {
+    fn add_orchestration(
+        &mut self,
+        name: Name,
+        version: String,
+        handler: Arc<dyn OrchestrationHandler>,
+    ) {
         let versions = self.orchestrations.entry(name.clone()).or_default();
         if versions.insert(version.clone(), handler).is_some() {
-            self.problems.push(format!("orchestration `{name}` version `{version}` is registered twice"));
+            self.problems
+                .push(format!("orchestration `{name}` version `{version}` is registered twice"));
         }
     }
 
@@ -143,7 +154,9 @@ impl Handlers for Registry {
             .orchestrations
             .iter()
             .flat_map(|(name, versions)| {
-                versions.keys().map(move |v| if v.is_empty() { name.to_string() } else { format!("{name} {v}") })
+                versions.keys().map(move |v| {
+                    if v.is_empty() { name.to_string() } else { format!("{name} {v}") }
+                })
             })
             .collect();
         names.sort_unstable();
@@ -162,8 +175,9 @@ fn input<I: DeserializeOwned>(payload: Option<Payload>, what: &str) -> Result<I,
 /// Encodes what user code ended with, and enforces the payload limit.
 fn output<O: Serialize, E: UserError>(result: Result<O, E>, what: &str) -> HandlerResult {
     let value = result.map_err(UserError::into_failure)?;
-    let payload = encode(&value)
-        .map_err(|error| Failure::of_kind(FailureKind::Conversion, format!("output of this {what}: {error}")))?;
+    let payload = encode(&value).map_err(|error| {
+        Failure::of_kind(FailureKind::Conversion, format!("output of this {what}: {error}"))
+    })?;
     if payload.len() > limits::PAYLOAD_BYTES_MAX {
         let text = format!(
             "output of this {what} is {} bytes; the limit is {} (DT0005): store it elsewhere and return a reference",
@@ -182,7 +196,11 @@ fn failed(failure: Failure) -> BoxFuture<'static, HandlerResult> {
 struct TypedActivity<A>(A);
 
 impl<A: Activity> ActivityHandler for TypedActivity<A> {
-    fn run(&self, ctx: ActivityContext, payload: Option<Payload>) -> BoxFuture<'static, HandlerResult> {
+    fn run(
+        &self,
+        ctx: ActivityContext,
+        payload: Option<Payload>,
+    ) -> BoxFuture<'static, HandlerResult> {
         match input(payload, "activity") {
             Ok(value) => {
                 let run = self.0.run(ctx, value);
@@ -196,7 +214,11 @@ impl<A: Activity> ActivityHandler for TypedActivity<A> {
 struct TypedOrchestration<R>(R);
 
 impl<R: Orchestration> OrchestrationHandler for TypedOrchestration<R> {
-    fn run(&self, ctx: OrchestrationContext, payload: Option<Payload>) -> BoxFuture<'static, HandlerResult> {
+    fn run(
+        &self,
+        ctx: OrchestrationContext,
+        payload: Option<Payload>,
+    ) -> BoxFuture<'static, HandlerResult> {
         match input(payload, "orchestration") {
             Ok(value) => {
                 let run = self.0.run(ctx, value);
@@ -220,7 +242,11 @@ where
     F: Fn(ActivityContext, I) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<O, E>> + Send + 'static,
 {
-    fn run(&self, ctx: ActivityContext, payload: Option<Payload>) -> BoxFuture<'static, HandlerResult> {
+    fn run(
+        &self,
+        ctx: ActivityContext,
+        payload: Option<Payload>,
+    ) -> BoxFuture<'static, HandlerResult> {
         match input(payload, "activity") {
             Ok(value) => {
                 let run = (self.run)(ctx, value);
@@ -244,7 +270,11 @@ where
     F: Fn(OrchestrationContext, I) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<O, E>> + Send + 'static,
 {
-    fn run(&self, ctx: OrchestrationContext, payload: Option<Payload>) -> BoxFuture<'static, HandlerResult> {
+    fn run(
+        &self,
+        ctx: OrchestrationContext,
+        payload: Option<Payload>,
+    ) -> BoxFuture<'static, HandlerResult> {
         match input(payload, "orchestration") {
             Ok(value) => {
                 let run = (self.run)(ctx, value);

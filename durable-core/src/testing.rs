@@ -56,7 +56,9 @@ impl ReplayChecker {
         match replayed.replay(history) {
             Err(end) => match *end {
                 TurnEnd::Blocked(report) => Err(ReplayError::Mismatch(Box::new(report))),
-                TurnEnd::NotServed { name, version } => Err(ReplayError::NotRegistered { name, version }),
+                TurnEnd::NotServed { name, version } => {
+                    Err(ReplayError::NotRegistered { name, version })
+                }
                 _ => Ok(()),
             },
             Ok(()) => Ok(()),

@@ -47,20 +47,29 @@ async fn start(worker: WorkerBuilder) -> Worker {
 #[tokio::test]
 async fn five_activities_in_a_row() {
     let backend = hub();
-    let worker = Worker::builder(backend.clone()).orchestration_fn("main", |ctx: OrchestrationContext, n: u32| async move {
-        let mut n = n;
-        for _ in 0..5 {
-            n = ctx.call(act("inc"), n).await?;
-        }
-        Ok::<_, Failure>(n)
-    });
+    let worker = Worker::builder(backend.clone()).orchestration_fn(
+        "main",
+        |ctx: OrchestrationContext, n: u32| async move {
+            let mut n = n;
+            for _ in 0..5 {
+                n = ctx.call(act("inc"), n).await?;
+            }
+            Ok::<_, Failure>(n)
+        },
+    );
     let worker = start(worker).await;
     let client = Client::new(backend);
     let handle = client.start(orch("main"), 1).id("a").send().await.unwrap();
     assert_eq!(handle.result_within(LONG).await.unwrap(), 6);
     let again = client.start(orch("main"), 1).id("a").send().await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::AlreadyExists);
-    let replaced = client.start(orch("main"), 5).id("a").reuse(ReusePolicy::ReplaceTerminal).send().await.unwrap();
+    let replaced = client
+        .start(orch("main"), 5)
+        .id("a")
+        .reuse(ReusePolicy::ReplaceTerminal)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(replaced.result_within(LONG).await.unwrap(), 10);
     assert!(worker.shutdown().await);
 }
@@ -135,7 +144,9 @@ async fn failures_retries_and_panics() {
 async fn suspend_resume_terminate_purge() {
     let backend = hub();
     let worker = Worker::builder(backend.clone())
-        .orchestration_fn("child", |ctx: OrchestrationContext, _: u32| async move { ctx.event::<u32>("x").await })
+        .orchestration_fn("child", |ctx: OrchestrationContext, _: u32| async move {
+            ctx.event::<u32>("x").await
+        })
         .orchestration_fn("main", |ctx: OrchestrationContext, n: u32| async move {
             let a: u32 = ctx.event("a").await?;
             ctx.set_custom_status(&a)?;
@@ -169,11 +180,14 @@ async fn suspend_resume_terminate_purge() {
 async fn nondeterminism_blocks_and_goes_on_after_the_fix() {
     let backend = hub();
     let client = Client::new(backend.clone());
-    let old = Worker::builder(backend.clone()).orchestration_fn("main", |ctx: OrchestrationContext, n: u32| async move {
-        let n = ctx.call(act("inc"), n).await?;
-        ctx.event::<u32>("e").await?;
-        Ok::<_, Failure>(n)
-    });
+    let old = Worker::builder(backend.clone()).orchestration_fn(
+        "main",
+        |ctx: OrchestrationContext, n: u32| async move {
+            let n = ctx.call(act("inc"), n).await?;
+            ctx.event::<u32>("e").await?;
+            Ok::<_, Failure>(n)
+        },
+    );
     let old = start(old).await;
     let handle = client.start(orch("main"), 7).send().await.unwrap();
     handle.wait_until(|s| s.events() >= 5).await.ok();
@@ -183,21 +197,30 @@ async fn nondeterminism_blocks_and_goes_on_after_the_fix() {
     assert!(old.shutdown().await);
     handle.raise_event("e", &0_u32).send().await.unwrap();
 
-    let wrong = Worker::builder(backend.clone()).orchestration_fn("main", |ctx: OrchestrationContext, n: u32| async move {
-        Ok::<_, Failure>(ctx.call(act("other"), n).await?)
-    });
+    let wrong = Worker::builder(backend.clone()).orchestration_fn(
+        "main",
+        |ctx: OrchestrationContext, n: u32| async move {
+            Ok::<_, Failure>(ctx.call(act("other"), n).await?)
+        },
+    );
     let wrong = start(wrong).await;
     let status = handle.wait_until(|s| s.status() == OrchestrationStatus::Blocked).await.unwrap();
     let report = status.report().unwrap();
     assert_eq!(report.code, "DT0001");
-    assert!(report.to_string().contains("`inc`") && report.to_string().contains("`other`"), "{report}");
+    assert!(
+        report.to_string().contains("`inc`") && report.to_string().contains("`other`"),
+        "{report}"
+    );
     assert!(wrong.shutdown().await);
 
-    let fixed = Worker::builder(backend.clone()).orchestration_fn("main", |ctx: OrchestrationContext, n: u32| async move {
-        let n = ctx.call(act("inc"), n).await?;
-        ctx.event::<u32>("e").await?;
-        Ok::<_, Failure>(n)
-    });
+    let fixed = Worker::builder(backend.clone()).orchestration_fn(
+        "main",
+        |ctx: OrchestrationContext, n: u32| async move {
+            let n = ctx.call(act("inc"), n).await?;
+            ctx.event::<u32>("e").await?;
+            Ok::<_, Failure>(n)
+        },
+    );
     let fixed = start(fixed).await;
     assert_eq!(handle.result_within(LONG).await.unwrap(), 8);
     assert!(fixed.shutdown().await);
@@ -208,14 +231,20 @@ async fn events_before_the_start_are_kept_when_asked() {
     let backend = hub();
     let client = Client::new(backend.clone());
     let early = client.instance("later").unwrap();
-    assert_eq!(early.raise_event("e", &1_u32).send().await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        early.raise_event("e", &1_u32).send().await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
     early.raise_event("e", &1_u32).buffer_before_start().send().await.unwrap();
     early.raise_event("e", &2_u32).buffer_before_start().send().await.unwrap();
-    let worker = Worker::builder(backend.clone()).orchestration_fn("main", |ctx: OrchestrationContext, n: u32| async move {
-        let a: u32 = ctx.event("e").await?;
-        let b: u32 = ctx.event("e").await?;
-        Ok::<_, Failure>(n + 10 * a + b)
-    });
+    let worker = Worker::builder(backend.clone()).orchestration_fn(
+        "main",
+        |ctx: OrchestrationContext, n: u32| async move {
+            let a: u32 = ctx.event("e").await?;
+            let b: u32 = ctx.event("e").await?;
+            Ok::<_, Failure>(n + 10 * a + b)
+        },
+    );
     let worker = start(worker).await;
     let handle = client.start(orch("main"), 100).id("later").send().await.unwrap();
     assert_eq!(handle.result_within(LONG).await.unwrap(), 112);

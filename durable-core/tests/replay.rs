@@ -7,7 +7,9 @@ mod support;
 use std::time::Duration;
 
 use durable_core::model::{Failure, FailureKind, RetryPolicy};
-use durable_core::replay::{NamedActivity, NamedOrchestration, OrchestrationContext, TaskError, TurnEnd};
+use durable_core::replay::{
+    NamedActivity, NamedOrchestration, OrchestrationContext, TaskError, TurnEnd,
+};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use support::*;
 
@@ -224,7 +226,8 @@ fn event_with_time_limit() {
 fn retries_wait_durably_and_stop_when_told() {
     let code = |ctx: OrchestrationContext| async move {
         let policy = RetryPolicy::new(3).first_interval(2 * S).backoff(2.0);
-        let call = ctx.activity(act("a")).retry(policy).retry_if(|e| !e.to_string().contains("fatal"));
+        let call =
+            ctx.activity(act("a")).retry(policy).retry_if(|e| !e.to_string().contains("fatal"));
         match call.call(0).await {
             Ok(value) => Ok(value),
             Err(error) => Err(Failure::from(error)),
@@ -253,7 +256,9 @@ fn attempts_share_one_logical_call() {
     d.start();
     d.turn(vec![failed(1, "x")]);
     let again = d.turn(vec![fired(2)]);
-    assert!(matches!(&again.actions[0], Action::Activity { event, .. } if event.call == 1 && event.attempt == 2));
+    assert!(
+        matches!(&again.actions[0], Action::Activity { event, .. } if event.call == 1 && event.attempt == 2)
+    );
 }
 
 #[test]
@@ -280,7 +285,9 @@ fn continue_as_new_carries_unread_events_and_seen_ids() {
     });
     d.start();
     let outcome = d.turn(vec![raised("x", 1), raised("e", 2), raised("e", 3), raised("y", 4)]);
-    let TurnEnd::ContinueAsNew { unread, seen, .. } = outcome.end else { panic!("{:?}", outcome.end) };
+    let TurnEnd::ContinueAsNew { unread, seen, .. } = outcome.end else {
+        panic!("{:?}", outcome.end)
+    };
     // Those that came after the decision go to the next generation as well.
     assert_eq!(unread.iter().map(|e| e.name.to_string()).collect::<Vec<_>>(), ["x"]);
     assert_eq!((seen.len(), outcome.consumed.len()), (2, 2));
@@ -298,7 +305,10 @@ fn a_panic_fails_the_orchestration_only() {
     d.start();
     let end = d.turn(vec![done(1, 0)]).end;
     let TurnEnd::Failed { failure } = end else { panic!("{end:?}") };
-    assert_eq!((failure.kind(), failure.message()), (FailureKind::Panicked, "orchestration panicked: boom"));
+    assert_eq!(
+        (failure.kind(), failure.message()),
+        (FailureKind::Panicked, "orchestration panicked: boom")
+    );
 }
 
 #[test]
@@ -330,7 +340,8 @@ fn replay_gives_the_same_time_ids_and_numbers() {
     let mut d = Driver::new(|ctx| async move {
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..5 {
-            let value: NamedActivity<(String, u64, u64), u32, Failure> = NamedActivity::new("a").unwrap();
+            let value: NamedActivity<(String, u64, u64), u32, Failure> =
+                NamedActivity::new("a").unwrap();
             let input = (ctx.new_uuid(), ctx.random(), ctx.now().as_micros());
             assert!(seen.insert(input.0.clone()));
             ctx.call(value, input).await?;
@@ -463,6 +474,7 @@ fn a_history_that_begins_in_the_middle_is_set_aside() {
     let mut d = Driver::new(|ctx| async move { Ok(ctx.call(act("a"), 1).await?) });
     d.start();
     d.history.remove(0);
-    let end = d.replay_with(registry(|ctx| async move { Ok(ctx.call(act("a"), 1).await?) })).unwrap_err();
+    let end =
+        d.replay_with(registry(|ctx| async move { Ok(ctx.call(act("a"), 1).await?) })).unwrap_err();
     assert_eq!(blocked(&end).code, "DT0012");
 }

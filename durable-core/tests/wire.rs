@@ -9,7 +9,9 @@ use durable_core::limits::RECORD_BYTES_MAX;
 use durable_core::model::event::*;
 use durable_core::model::message::{Control, Terminate};
 use durable_core::model::wire::{self, ChunkWriter, WireError};
-use durable_core::model::{ActivityTask, BlockReport, Failure, HistoryEvent, Message, RecordDetails, TrackingRecord};
+use durable_core::model::{
+    ActivityTask, BlockReport, Failure, HistoryEvent, Message, RecordDetails, TrackingRecord,
+};
 use durable_core::payload::Payload;
 use durable_core::time::Timestamp;
 
@@ -48,7 +50,13 @@ fn every_event() -> Vec<HistoryEvent> {
     vec![
         E::ExecutionStarted(started()),
         E::TurnStarted(TurnStarted { at: Timestamp::from_micros(5) }),
-        E::ActivityScheduled(ActivityScheduled { id: 1, name: name("a"), input: None, call: 1, attempt: 1 }),
+        E::ActivityScheduled(ActivityScheduled {
+            id: 1,
+            name: name("a"),
+            input: None,
+            call: 1,
+            attempt: 1,
+        }),
         E::ActivityCompleted(ActivityCompleted { id: 1, output: Some(Payload::default()) }),
         E::ActivityFailed(ActivityFailed { id: 1, failure: failure.clone() }),
         E::TimerCreated(TimerCreated { id: 2, fire_at: Timestamp::MAX }),
@@ -63,12 +71,20 @@ fn every_event() -> Vec<HistoryEvent> {
         }),
         E::ChildCompleted(ChildCompleted { id: 3, output: None }),
         E::ChildFailed(ChildFailed { id: 3, failure: failure.clone() }),
-        E::EventRaised(EventRaised { message: MessageId { source: 1, seq: 2 }, name: name("e"), payload: payload() }),
+        E::EventRaised(EventRaised {
+            message: MessageId { source: 1, seq: 2 },
+            name: name("e"),
+            payload: payload(),
+        }),
         E::EventSent(EventSent { id: 4, instance: id("other"), name: name("e"), payload: None }),
         E::ExecutionCompleted(ExecutionCompleted { output: payload() }),
         E::ExecutionFailed(ExecutionFailed { failure }),
         E::ExecutionTerminated(ExecutionTerminated { reason: "r".into() }),
-        E::ContinuedAsNew(ContinuedAsNew { execution: ExecutionId(8), version: "3".into(), input: None }),
+        E::ContinuedAsNew(ContinuedAsNew {
+            execution: ExecutionId(8),
+            version: "3".into(),
+            input: None,
+        }),
         E::ExecutionSuspended(ExecutionSuspended { reason: "s".into() }),
         E::ExecutionResumed(ExecutionResumed { reason: "s".into() }),
         E::VersionMarked(VersionMarked { id: 5, change: "x".into(), version: 1 }),
@@ -84,7 +100,11 @@ fn every_message() -> Vec<Message> {
         Message::TimerFired(TimerFired { id: 1 }),
         Message::ChildCompleted(ChildCompleted { id: 1, output: payload() }),
         Message::ChildFailed(ChildFailed { id: 1, failure }),
-        Message::EventRaised(EventRaised { message: MessageId::random(1), name: name("e"), payload: None }),
+        Message::EventRaised(EventRaised {
+            message: MessageId::random(1),
+            name: name("e"),
+            payload: None,
+        }),
         Message::Terminate(Terminate { reason: "r".into(), cascade: true }),
         Message::Suspend(Control { reason: "r".into() }),
         Message::Resume(Control { reason: "r".into() }),
@@ -167,13 +187,17 @@ fn hex(bytes: &[u8]) -> String {
 #[test]
 fn format_1_is_frozen() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/format-1.txt");
-    let now: String = corpus().iter().map(|(what, bytes)| format!("{what}: {}\n", hex(bytes))).collect();
+    let now: String =
+        corpus().iter().map(|(what, bytes)| format!("{what}: {}\n", hex(bytes))).collect();
     if std::env::var_os("WRITE_GOLDEN").is_some() {
         std::fs::write(path, &now).unwrap();
     }
     let golden = std::fs::read_to_string(path).unwrap();
     for (is, was) in now.lines().zip(golden.lines()) {
-        assert_eq!(is, was, "the byte form of a stored record changed: old stores would not be readable");
+        assert_eq!(
+            is, was,
+            "the byte form of a stored record changed: old stores would not be readable"
+        );
     }
     assert_eq!(now.lines().count(), golden.lines().count());
 }
@@ -220,7 +244,8 @@ fn no_bytes_crash_a_decoder() {
     println!("seed {seed:#x}");
     let mut state = seed;
     let mut next = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize
     };
     for (_, bytes) in corpus() {
@@ -255,16 +280,34 @@ fn damage_is_told_apart_from_the_unknown() {
     assert!(matches!(with(&|b| b[5] ^= 1), WireError::Checksum { .. }));
     assert!(matches!(with(&|b| b[0] = 9), WireError::UnknownFormat(9)));
     assert!(matches!(with(&|b| b.truncate(4)), WireError::TooShort(4)));
-    assert!(matches!(with(&|b| { b[5] = 200; reseal(b) }), WireError::UnknownKind { number: 200, .. }));
-    assert!(matches!(with(&|b| { b.push(0); reseal(b) }), WireError::Trailing(1)));
-    assert!(matches!(wire::decode_message(&vec![1; RECORD_BYTES_MAX + 1]), Err(WireError::TooLong(_))));
+    assert!(matches!(
+        with(&|b| {
+            b[5] = 200;
+            reseal(b)
+        }),
+        WireError::UnknownKind { number: 200, .. }
+    ));
+    assert!(matches!(
+        with(&|b| {
+            b.push(0);
+            reseal(b)
+        }),
+        WireError::Trailing(1)
+    ));
+    assert!(matches!(
+        wire::decode_message(&vec![1; RECORD_BYTES_MAX + 1]),
+        Err(WireError::TooLong(_))
+    ));
 }
 
 #[test]
 fn a_block_with_another_number_of_events_is_refused() {
     let mut block = chunk(&every_event());
     block.events -= 1;
-    assert!(matches!(wire::decode_chunk(&block), Err(WireError::EventCount { expected: 18, found: 19 })));
+    assert!(matches!(
+        wire::decode_chunk(&block),
+        Err(WireError::EventCount { expected: 18, found: 19 })
+    ));
 }
 
 #[test]

@@ -55,8 +55,10 @@ fn try_expand(kind: Kind, options: TokenStream, item: TokenStream) -> Result<Tok
 /// The unit struct, and the plain function behind it.
 fn value(kind: Kind, function: &ItemFn) -> TokenStream {
     let (visibility, ident, body) = (&function.vis, &function.sig.ident, &function.block);
-    let docs: Vec<&Attribute> = function.attrs.iter().filter(|a| a.path().is_ident("doc")).collect();
-    let others: Vec<&Attribute> = function.attrs.iter().filter(|a| !a.path().is_ident("doc")).collect();
+    let docs: Vec<&Attribute> =
+        function.attrs.iter().filter(|a| a.path().is_ident("doc")).collect();
+    let others: Vec<&Attribute> =
+        function.attrs.iter().filter(|a| !a.path().is_ident("doc")).collect();
     let default_doc = docs.is_empty().then(|| {
         let text = format!("The {} `{ident}`.", kind.attribute());
         quote! { #[doc = #text] }
@@ -85,14 +87,21 @@ fn input_type(signature: &Signature) -> TokenStream {
     }
 }
 
-fn reference_impl(kind: Kind, options: &Options, function: &ItemFn, signature: &Signature) -> TokenStream {
+fn reference_impl(
+    kind: Kind,
+    options: &Options,
+    function: &ItemFn,
+    signature: &Signature,
+) -> TokenStream {
     let krate = &options.krate;
     let ident = &function.sig.ident;
     let name = options.name.as_ref().map_or_else(|| ident.to_string(), syn::LitStr::value);
     let (input, output) = (input_type(signature), &signature.output);
     let (name_method, trait_name) = match kind {
         Kind::Activity => (format_ident!("activity_name"), format_ident!("ActivityRef")),
-        Kind::Orchestration => (format_ident!("orchestration_name"), format_ident!("OrchestrationRef")),
+        Kind::Orchestration => {
+            (format_ident!("orchestration_name"), format_ident!("OrchestrationRef"))
+        }
     };
     let version = options.version.as_ref().map(|version| {
         quote! { fn orchestration_version(&self) -> &str { #version } }
@@ -113,7 +122,12 @@ fn reference_impl(kind: Kind, options: &Options, function: &ItemFn, signature: &
     }
 }
 
-fn run_impl(kind: Kind, options: &Options, function: &ItemFn, signature: &Signature) -> TokenStream {
+fn run_impl(
+    kind: Kind,
+    options: &Options,
+    function: &ItemFn,
+    signature: &Signature,
+) -> TokenStream {
     let krate = &options.krate;
     let ident = &function.sig.ident;
     let trait_name = match kind {

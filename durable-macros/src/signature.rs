@@ -21,14 +21,18 @@ pub(crate) fn read(kind: Kind, function: &ItemFn) -> Result<Signature> {
     let signature = &function.sig;
     let what = kind.attribute();
     if signature.asyncness.is_none() {
-        return Err(Error::new_spanned(signature.fn_token, format!("#[{what}] needs an `async fn`")));
+        return Err(Error::new_spanned(
+            signature.fn_token,
+            format!("#[{what}] needs an `async fn`"),
+        ));
     }
     if !signature.generics.params.is_empty() {
         let text = format!("#[{what}] cannot be generic: its input is stored and needs one type");
         return Err(Error::new_spanned(&signature.generics, text));
     }
     let mut types = types(what, &signature.inputs)?;
-    let context = types.first().is_some_and(|ty| last_segment(ty).is_some_and(|s| s == kind.context()));
+    let context =
+        types.first().is_some_and(|ty| last_segment(ty).is_some_and(|s| s == kind.context()));
     if context {
         types.remove(0);
     } else if kind == Kind::Orchestration {
@@ -60,10 +64,18 @@ fn types(what: &str, inputs: &Punctuated<FnArg, syn::Token![,]>) -> Result<Vec<T
                     return Err(Error::new_spanned(ty, text));
                 }
                 (Type::Reference(ty), _) => {
-                    let text = "an input is stored and must be owned, e.g. `String` instead of `&str`";
+                    let text =
+                        "an input is stored and must be owned, e.g. `String` instead of `&str`";
                     return Err(Error::new_spanned(ty, text));
                 }
-                (ty, Pat::Ident(_) | Pat::Wild(_) | Pat::Tuple(_) | Pat::Struct(_) | Pat::TupleStruct(_)) => {
+                (
+                    ty,
+                    Pat::Ident(_)
+                    | Pat::Wild(_)
+                    | Pat::Tuple(_)
+                    | Pat::Struct(_)
+                    | Pat::TupleStruct(_),
+                ) => {
                     types.push(ty.clone());
                 }
                 (_, pattern) => return Err(Error::new_spanned(pattern, "name this parameter")),

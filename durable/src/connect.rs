@@ -23,7 +23,8 @@ impl Default for ConnectOptions {
     }
 }
 
-const KNOWN: &str = "known are `memory:`, `memory:NAME`, `sled:PATH`, `redis://…` and `aws://…`, with `?hub=NAME`";
+const KNOWN: &str =
+    "known are `memory:`, `memory:NAME`, `sled:PATH`, `redis://…` and `aws://…`, with `?hub=NAME`";
 
 fn invalid(text: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidArgument, text)
@@ -39,15 +40,20 @@ struct Target {
 
 impl Target {
     fn parse(url: &str) -> Result<Self, Error> {
-        let (scheme, rest) =
-            url.split_once(':').ok_or_else(|| invalid(format!("{url:?} is no backend URL; {KNOWN}")))?;
+        let (scheme, rest) = url
+            .split_once(':')
+            .ok_or_else(|| invalid(format!("{url:?} is no backend URL; {KNOWN}")))?;
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let mut hub = HubName::default();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             match key {
                 "hub" => hub = HubName::new(decode(value)?)?,
-                other => return Err(invalid(format!("unknown parameter `{other}` for `{scheme}:`; known is `hub`"))),
+                other => {
+                    return Err(invalid(format!(
+                        "unknown parameter `{other}` for `{scheme}:`; known is `hub`"
+                    )));
+                }
             }
         }
         Ok(Self { scheme: scheme.to_owned(), path: decode(path)?, hub })
@@ -115,7 +121,9 @@ fn memory(target: &Target, options: ConnectOptions) -> Arc<dyn Backend> {
         return MemoryStore::new(options.env).hub(&target.hub);
     }
     let mut stores = named().lock().unwrap_or_else(PoisonError::into_inner);
-    let store = stores.entry(target.path.clone()).or_insert_with(|| Arc::new(MemoryStore::new(options.env)));
+    let store = stores
+        .entry(target.path.clone())
+        .or_insert_with(|| Arc::new(MemoryStore::new(options.env)));
     store.hub(&target.hub)
 }
 
@@ -135,7 +143,9 @@ fn sled(_target: &Target, _options: ConnectOptions) -> Result<Arc<dyn Backend>, 
 }
 
 fn missing(scheme: &str, feature: &str) -> Error {
-    invalid(format!("`{scheme}:` needs the feature `{feature}` of the crate `durable`; enable it in Cargo.toml"))
+    invalid(format!(
+        "`{scheme}:` needs the feature `{feature}` of the crate `durable`; enable it in Cargo.toml"
+    ))
 }
 
 #[cfg(test)]
@@ -167,7 +177,10 @@ mod tests {
         let one = connect("memory:shared?hub=h").await.unwrap();
         let two = connect("memory:shared?hub=h").await.unwrap();
         assert!(Arc::ptr_eq(&one, &two));
-        assert!(!Arc::ptr_eq(&connect("memory:").await.unwrap(), &connect("memory:").await.unwrap()));
+        assert!(!Arc::ptr_eq(
+            &connect("memory:").await.unwrap(),
+            &connect("memory:").await.unwrap()
+        ));
     }
 
     #[tokio::test]

@@ -44,8 +44,8 @@ pub use connect::{ConnectOptions, connect, connect_with};
 pub use durable_core::error::{Error, ErrorKind};
 pub use durable_core::model::{Failure, FailureKind, RetryPolicy};
 pub use durable_core::{
-    activity, backend, client, env, hot, ids, limits, memory, model, payload, registry, replay, telemetry, testing,
-    time, worker,
+    activity, backend, client, env, hot, ids, limits, memory, model, payload, registry, replay,
+    telemetry, testing, time, worker,
 };
 #[cfg(feature = "macros")]
 pub use durable_macros::{activity, orchestration};
@@ -56,7 +56,9 @@ pub mod prelude {
     pub use crate::backend::{InstanceQuery, OrchestrationStatus, ReusePolicy};
     pub use crate::client::{Client, InstanceHandle};
     pub use crate::model::{Failure, FailureKind, RetryPolicy};
-    pub use crate::replay::{NamedActivity, NamedOrchestration, OrchestrationContext, Saga, TaskError, TimedOut};
+    pub use crate::replay::{
+        NamedActivity, NamedOrchestration, OrchestrationContext, Saga, TaskError, TimedOut,
+    };
     pub use crate::worker::{Worker, WorkerOptions};
     #[cfg(feature = "macros")]
     pub use durable_macros::{activity, orchestration};

@@ -61,7 +61,11 @@ pub(super) async fn run(case: &Case, repetition: usize) -> Result<Row> {
         p99: Duration::ZERO,
         before,
         after: Usage::now(),
-        extra: vec![("open s", opened.as_secs_f64()), ("first s", first.as_secs_f64()), ("all s", wall.as_secs_f64())],
+        extra: vec![
+            ("open s", opened.as_secs_f64()),
+            ("first s", first.as_secs_f64()),
+            ("all s", wall.as_secs_f64()),
+        ],
     })
 }
 

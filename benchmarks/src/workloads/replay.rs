@@ -42,7 +42,8 @@ pub(super) async fn run(case: &Case, repetition: usize) -> Result<Row> {
         seen: Vec::new(),
     };
     let mut warm = Execution::new(identity.clone(), registry.clone(), None);
-    let mut history = warm.turn(vec![(MessageId::random(0), Message::Start(start))], Timestamp::EPOCH).events;
+    let mut history =
+        warm.turn(vec![(MessageId::random(0), Message::Start(start))], Timestamp::EPOCH).events;
     let mut id = 1;
     while history.len() < case.count {
         let done = ActivityCompleted { id, output: Some(encode(&1_u64)?) };

@@ -54,7 +54,11 @@ async fn a_completion_is_delivered_unchanged(h: Hub) -> Checked {
     let (inst, task) = h.with_activity("a").await?;
     let commit = h.activity_commit(&task, "\0 done \u{1f980}");
     let (id, body) = (commit.completion.id, commit.completion.body.clone());
-    ensure_eq!(only(h.backend().commit_activities(vec![commit]).await)?, CommitOutcome::Applied, "outcome");
+    ensure_eq!(
+        only(h.backend().commit_activities(vec![commit]).await)?,
+        CommitOutcome::Applied,
+        "outcome"
+    );
     let work = h.turn_of(&inst).await?;
     ensure_eq!((work.messages[0].id, &work.messages[0].body), (id, &body), "id and body");
     Ok(())
@@ -277,7 +281,8 @@ async fn commits_of_a_batch_are_answered_in_order(h: Hub) -> Checked {
 async fn a_lost_commit_does_not_fail_its_neighbours(h: Hub) -> Checked {
     let inst = h.scheduling("a", 3).await?;
     let tasks = h.activities_all(3).await?;
-    let mut commits: Vec<_> = tasks.iter().map(|t| h.activity_commit(t, &format!("{}", t.lease.task.seq))).collect();
+    let mut commits: Vec<_> =
+        tasks.iter().map(|t| h.activity_commit(t, &format!("{}", t.lease.task.seq))).collect();
     commits[0].lease.token = LeaseToken(3);
     h.backend().commit_activities(commits).await;
     let mut found = bodies(&h.turn_of(&inst).await?);
@@ -318,7 +323,11 @@ async fn a_completion_may_wait_for_its_time(h: Hub) -> Checked {
     let mut commit = h.activity_commit(&task, "later");
     let at = h.later();
     commit.completion = Envelope { visible_at: Some(at), ..commit.completion };
-    ensure_eq!(only(h.backend().commit_activities(vec![commit]).await)?, CommitOutcome::Applied, "outcome");
+    ensure_eq!(
+        only(h.backend().commit_activities(vec![commit]).await)?,
+        CommitOutcome::Applied,
+        "outcome"
+    );
     h.no_turn_before(at, "the completion is for later").await?;
     h.pass_delay().await;
     ensure_eq!(bodies(&h.turn_of(&inst).await?), ["later"], "the inbox");

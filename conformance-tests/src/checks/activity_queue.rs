@@ -69,7 +69,11 @@ async fn a_scheduled_activity_is_handed_out(h: Hub) -> Checked {
 
 async fn a_task_names_its_instance_and_execution(h: Hub) -> Checked {
     let (inst, task) = h.with_activity("a").await?;
-    ensure_eq!((&task.lease.instance, task.execution), (&inst.id, inst.execution), "instance and execution");
+    ensure_eq!(
+        (&task.lease.instance, task.execution),
+        (&inst.id, inst.execution),
+        "instance and execution"
+    );
     Ok(())
 }
 
@@ -89,7 +93,11 @@ async fn a_task_carries_the_time_it_was_queued(h: Hub) -> Checked {
     let (_, task) = h.with_activity("a").await?;
     let skew = Duration::from_secs(5);
     let queued = task.enqueued_at;
-    ensure!(queued + skew >= before && queued <= h.now() + skew, "queued at {queued}, but it is {}", h.now());
+    ensure!(
+        queued + skew >= before && queued <= h.now() + skew,
+        "queued at {queued}, but it is {}",
+        h.now()
+    );
     Ok(())
 }
 
@@ -164,7 +172,11 @@ fn ask_on(h: &Hub, queues: &[&str]) -> Checked<ReceiveActivities> {
 async fn a_task_is_not_handed_out_on_another_queue(h: Hub) -> Checked {
     on_two_queues(&h).await?;
     let found = h.activities(h.ask_activities(10, h.wait())).await?;
-    ensure_eq!(found.iter().map(|w| text(&w.body)).collect::<Vec<_>>(), ["on default"], "the tasks");
+    ensure_eq!(
+        found.iter().map(|w| text(&w.body)).collect::<Vec<_>>(),
+        ["on default"],
+        "the tasks"
+    );
     h.no_activity("the other task is on another queue").await
 }
 
@@ -256,7 +268,11 @@ async fn every_delivery_has_a_fresh_token(h: Hub) -> Checked {
 
 async fn an_abandoned_task_is_ready_at_once(h: Hub) -> Checked {
     let (_, task) = h.with_activity("a").await?;
-    ensure_eq!(h.abandon_activity(&task.lease, Duration::ZERO).await?, AbandonOutcome::Done, "answer");
+    ensure_eq!(
+        h.abandon_activity(&task.lease, Duration::ZERO).await?,
+        AbandonOutcome::Done,
+        "answer"
+    );
     ensure_eq!(h.activity().await?.lease.task, task.lease.task, "the task");
     Ok(())
 }
@@ -281,21 +297,33 @@ async fn a_stale_token_cannot_abandon(h: Hub) -> Checked {
     let stale = h.short_activity().await?;
     h.pass_lease().await;
     h.activity().await?;
-    ensure_eq!(h.abandon_activity(&stale.lease, Duration::ZERO).await?, AbandonOutcome::Lost, "answer");
+    ensure_eq!(
+        h.abandon_activity(&stale.lease, Duration::ZERO).await?,
+        AbandonOutcome::Lost,
+        "answer"
+    );
     h.no_activity("the second holder still has the task").await
 }
 
 async fn abandoning_twice_answers_lost(h: Hub) -> Checked {
     let (_, task) = h.with_activity("a").await?;
     h.abandon_activity(&task.lease, Duration::ZERO).await?;
-    ensure_eq!(h.abandon_activity(&task.lease, Duration::ZERO).await?, AbandonOutcome::Lost, "answer");
+    ensure_eq!(
+        h.abandon_activity(&task.lease, Duration::ZERO).await?,
+        AbandonOutcome::Lost,
+        "answer"
+    );
     Ok(())
 }
 
 async fn abandoning_a_completed_task_answers_lost(h: Hub) -> Checked {
     let (_, task) = h.with_activity("a").await?;
     h.completes(&task, "done").await?;
-    ensure_eq!(h.abandon_activity(&task.lease, Duration::ZERO).await?, AbandonOutcome::Lost, "answer");
+    ensure_eq!(
+        h.abandon_activity(&task.lease, Duration::ZERO).await?,
+        AbandonOutcome::Lost,
+        "answer"
+    );
     h.no_activity("the task is completed").await
 }
 

@@ -5,8 +5,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use durable_core::backend::{
-    CommitOutcome, CreateOutcome, HistoryRead, InstanceQuery, OrchestrationStatus, PurgeOutcome, ReceiveActivities,
-    ReceiveTracking, ReceiveTurns, RenewActivity, ReusePolicy,
+    CommitOutcome, CreateOutcome, HistoryRead, InstanceQuery, OrchestrationStatus, PurgeOutcome,
+    ReceiveActivities, ReceiveTracking, ReceiveTurns, RenewActivity, ReusePolicy,
 };
 
 use crate::check::{Check, Checked};
@@ -79,7 +79,11 @@ async fn a_dropped_creation_is_whole_or_nothing(h: Hub) -> Checked {
         aftermath(&h).await;
         let record = h.record(&id).await?;
         let works = h.turns_now(1).await?;
-        ensure_eq!(works.len(), usize::from(record.is_some()), "turns after {polls} polls, record {record:?}");
+        ensure_eq!(
+            works.len(),
+            usize::from(record.is_some()),
+            "turns after {polls} polls, record {record:?}"
+        );
         for work in works {
             h.step(&work).apply().await?;
         }
@@ -110,7 +114,11 @@ async fn a_dropped_replacement_is_whole_or_nothing(h: Hub) -> Checked {
         cut(&h, polls, h.backend().create_instances(vec![request])).await;
         aftermath(&h).await;
         let replaced = h.record_of(&old).await?.execution != old.execution;
-        ensure_eq!(h.history_texts(&old).await?.is_empty(), replaced, "whether the old history is gone");
+        ensure_eq!(
+            h.history_texts(&old).await?.is_empty(),
+            replaced,
+            "whether the old history is gone"
+        );
         let works = h.turns_now(1).await?;
         ensure_eq!(works.len(), usize::from(replaced), "turns after {polls} polls");
         for work in works {
@@ -127,7 +135,10 @@ async fn a_dropped_send_delivers_once_or_never(h: Hub) -> Checked {
         let done = cut(&h, polls, h.backend().send(vec![message])).await;
         aftermath(&h).await;
         let works = h.turns_now(1).await?;
-        ensure!(done.is_none() || works.len() == 1, "an accepted message is lost after {polls} polls");
+        ensure!(
+            done.is_none() || works.len() == 1,
+            "an accepted message is lost after {polls} polls"
+        );
         for work in works {
             ensure_eq!(bodies(&work), ["event"], "the inbox after {polls} polls");
             h.step(&work).apply().await?;
@@ -210,14 +221,19 @@ async fn a_dropped_batch_of_commits_is_whole_or_nothing_each(h: Hub) -> Checked 
             h.created(&format!("i{polls}-{number}")).await?;
         }
         let works = h.turns_of_all(4).await?;
-        let commits = works.iter().map(|w| h.step(w).activity(1, w.lease.instance.as_str()).commit).collect();
+        let commits =
+            works.iter().map(|w| h.step(w).activity(1, w.lease.instance.as_str()).commit).collect();
         cut(&h, polls, h.backend().commit_turns(commits)).await;
         aftermath(&h).await;
         let tasks: Vec<_> = h.activities_now(10).await?.iter().map(|t| text(&t.body)).collect();
         for work in works {
             let name = work.lease.instance.to_string();
             let events = h.record(&work.lease.instance).await?.map(|r| r.events);
-            ensure_eq!(events == Some(1), tasks.contains(&name), "whether {name} committed after {polls} polls");
+            ensure_eq!(
+                events == Some(1),
+                tasks.contains(&name),
+                "whether {name} committed after {polls} polls"
+            );
         }
     }
     Ok(())
@@ -233,7 +249,11 @@ async fn a_dropped_continue_as_new_is_whole_or_nothing(h: Hub) -> Checked {
         let applied = h.record_of(&inst).await?.execution == next;
         let expected = if applied { vec![inst.execution, next] } else { vec![inst.execution] };
         ensure_eq!(h.executions(&inst.id).await?, expected, "the executions after {polls} polls");
-        ensure_eq!(h.history_texts(&inst).await?.len(), 1 + usize::from(applied), "chunks of the old generation");
+        ensure_eq!(
+            h.history_texts(&inst).await?.len(),
+            1 + usize::from(applied),
+            "chunks of the old generation"
+        );
     }
     Ok(())
 }
@@ -245,9 +265,16 @@ async fn a_dropped_final_commit_is_whole_or_nothing(h: Hub) -> Checked {
         cut(&h, polls, h.backend().commit_turns(vec![step.commit.clone()])).await;
         aftermath(&h).await;
         let ended = h.record_of(&inst).await?.status.is_terminal();
-        ensure_eq!(!h.history_texts(&inst).await?.is_empty(), ended, "whether history shows the end");
+        ensure_eq!(
+            !h.history_texts(&inst).await?.is_empty(),
+            ended,
+            "whether history shows the end"
+        );
         step.apply().await?;
-        ensure!(h.record_of(&inst).await?.status.is_terminal(), "the repeated commit had no effect");
+        ensure!(
+            h.record_of(&inst).await?.status.is_terminal(),
+            "the repeated commit had no effect"
+        );
     }
     Ok(())
 }
@@ -255,8 +282,10 @@ async fn a_dropped_final_commit_is_whole_or_nothing(h: Hub) -> Checked {
 async fn a_dropped_completion_is_whole_or_nothing(h: Hub) -> Checked {
     for polls in CUTS {
         let inst = h.scheduling(&format!("i{polls}"), 1).await?;
-        let request =
-            ReceiveActivities { lease_for: h.timings().lease_short, ..h.ask_activities(1, h.wait()) };
+        let request = ReceiveActivities {
+            lease_for: h.timings().lease_short,
+            ..h.ask_activities(1, h.wait())
+        };
         let task = h.activities(request).await?.remove(0);
         cut(&h, polls, h.backend().commit_activities(vec![h.activity_commit(&task, "done")])).await;
         aftermath(&h).await;
@@ -287,7 +316,8 @@ async fn a_dropped_completion_may_be_repeated(h: Hub) -> Checked {
 async fn a_dropped_receive_of_turns_loses_none(h: Hub) -> Checked {
     for polls in CUTS {
         let inst = h.created(&format!("i{polls}")).await?;
-        let request = ReceiveTurns { lease_for: h.timings().lease_short, ..h.ask_turns(1, h.wait()) };
+        let request =
+            ReceiveTurns { lease_for: h.timings().lease_short, ..h.ask_turns(1, h.wait()) };
         cut(&h, polls, h.backend().receive_turns(request)).await;
         aftermath(&h).await;
         h.pass_lease().await;
@@ -301,8 +331,10 @@ async fn a_dropped_receive_of_turns_loses_none(h: Hub) -> Checked {
 async fn a_dropped_receive_of_activities_loses_none(h: Hub) -> Checked {
     for polls in CUTS {
         h.scheduling(&format!("i{polls}"), 1).await?;
-        let request =
-            ReceiveActivities { lease_for: h.timings().lease_short, ..h.ask_activities(1, h.wait()) };
+        let request = ReceiveActivities {
+            lease_for: h.timings().lease_short,
+            ..h.ask_activities(1, h.wait())
+        };
         cut(&h, polls, h.backend().receive_activities(request)).await;
         aftermath(&h).await;
         h.pass_lease().await;
@@ -316,7 +348,8 @@ async fn a_dropped_receive_of_tracking_loses_none(h: Hub) -> Checked {
     let inst = h.running("a").await?;
     for polls in CUTS {
         h.step(&h.woken(&inst, "go").await?).tracking("record").apply().await?;
-        let request = ReceiveTracking { lease_for: h.timings().lease_short, ..h.ask_tracking(1, h.wait()) };
+        let request =
+            ReceiveTracking { lease_for: h.timings().lease_short, ..h.ask_tracking(1, h.wait()) };
         cut(&h, polls, h.backend().receive_tracking(request)).await;
         aftermath(&h).await;
         h.pass_lease().await;
@@ -361,7 +394,8 @@ async fn a_dropped_renewal_of_a_turn_does_no_harm(h: Hub) -> Checked {
     let inst = h.running("a").await?;
     for polls in CUTS {
         let work = h.woken(&inst, "go").await?;
-        cut(&h, polls, h.backend().renew_turns(vec![work.lease.clone()], h.timings().lease_long)).await;
+        cut(&h, polls, h.backend().renew_turns(vec![work.lease.clone()], h.timings().lease_long))
+            .await;
         h.step(&work).apply().await?;
     }
     aftermath(&h).await;
@@ -414,13 +448,17 @@ async fn a_dropped_acknowledgement_is_whole_or_nothing(h: Hub) -> Checked {
     let inst = h.running("a").await?;
     for polls in CUTS {
         h.step(&h.woken(&inst, "go").await?).tracking("record").apply().await?;
-        let request = ReceiveTracking { lease_for: h.timings().lease_short, ..h.ask_tracking(1, h.wait()) };
+        let request =
+            ReceiveTracking { lease_for: h.timings().lease_short, ..h.ask_tracking(1, h.wait()) };
         let work = h.trackings(request).await?.remove(0);
         let done = cut(&h, polls, h.backend().ack_tracking(vec![work.lease])).await;
         aftermath(&h).await;
         h.pass_lease().await;
         let again = h.tracking_now(5).await?;
-        ensure!(done.is_none() || again.is_empty(), "an acknowledged record is back after {polls} polls");
+        ensure!(
+            done.is_none() || again.is_empty(),
+            "an acknowledged record is back after {polls} polls"
+        );
         for work in again {
             h.ack(&work).await?;
         }
@@ -447,7 +485,8 @@ async fn a_dropped_watch_does_no_harm(h: Hub) -> Checked {
         let seen = h.record_of(&inst).await?.revision;
         cut(&h, polls, h.backend().watch(&inst.id, seen, h.wait())).await;
         h.step(&h.woken(&inst, "go").await?).status(OrchestrationStatus::Running)?.apply().await?;
-        let found = h.soon("the answer of a watch", h.backend().watch(&inst.id, seen, h.wait())).await??;
+        let found =
+            h.soon("the answer of a watch", h.backend().watch(&inst.id, seen, h.wait())).await??;
         ensure!(found.is_some(), "the next watch saw nothing after {polls} polls");
     }
     Ok(())
@@ -456,7 +495,12 @@ async fn a_dropped_watch_does_no_harm(h: Hub) -> Checked {
 async fn dropped_reads_do_no_harm(h: Hub) -> Checked {
     let inst = h.running("a").await?;
     for polls in CUTS {
-        let read = HistoryRead { instance: inst.id.clone(), execution: inst.execution, from: 0, bytes_max: 1 };
+        let read = HistoryRead {
+            instance: inst.id.clone(),
+            execution: inst.execution,
+            from: 0,
+            bytes_max: 1,
+        };
         cut(&h, polls, h.backend().read_history(read)).await;
         cut(&h, polls, h.backend().read_records(vec![inst.id.clone()])).await;
         cut(&h, polls, h.backend().executions(&inst.id)).await;
@@ -475,7 +519,10 @@ async fn a_dropped_caller_does_not_stop_the_others(h: Hub) -> Checked {
             cut(&h, polls, h.backend().create_instances(dropped)),
             h.create(h.creation(&b)?),
         );
-        ensure!(matches!(answer?, CreateOutcome::Created), "the other creation failed after {polls} polls");
+        ensure!(
+            matches!(answer?, CreateOutcome::Created),
+            "the other creation failed after {polls} polls"
+        );
     }
     Ok(())
 }

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use durable_core::backend::{
-    AbandonOutcome, CommitOutcome, CreateOutcome, InstanceQuery, OrchestrationStatus, RenewOutcome, ReusePolicy,
+    AbandonOutcome, CommitOutcome, CreateOutcome, InstanceQuery, OrchestrationStatus, RenewOutcome,
+    ReusePolicy,
 };
 
 use crate::check::{Check, Checked};
@@ -125,7 +126,8 @@ async fn sixteen_receivers_share_what_is_ready(h: Hub) -> Checked {
         works.extend(h.turns_now(3).await?);
         Ok(works)
     });
-    let names: Vec<_> = works.await?.concat().iter().map(|w| w.lease.instance.to_string()).collect();
+    let names: Vec<_> =
+        works.await?.concat().iter().map(|w| w.lease.instance.to_string()).collect();
     let different: BTreeSet<_> = names.iter().collect();
     ensure_eq!(names.len(), different.len(), "instances handed out {names:?}");
     Ok(())
@@ -153,7 +155,8 @@ async fn one_message_wakes_one_of_many_receivers(h: Hub) -> Checked {
     let got = Arc::new(AtomicUsize::new(0));
     let receivers: Vec<_> = (0..TASKS)
         .map(|_| {
-            let (backend, request, got) = (h.shared_backend(), h.ask_turns(1, h.wait()), Arc::clone(&got));
+            let (backend, request, got) =
+                (h.shared_backend(), h.ask_turns(1, h.wait()), Arc::clone(&got));
             h.spawn(async move {
                 let works = backend.receive_turns(request).await;
                 got.fetch_add(works.map_or(0, |w| w.len()), Ordering::SeqCst);
@@ -230,7 +233,8 @@ async fn drain(h: &Hub, inst: &Inst, count: usize) -> Checked<Vec<String>> {
 async fn of_sixteen_equal_commits_one_has_an_effect(h: Hub) -> Checked {
     let other = h.running("other").await?;
     let inst = h.created("a").await?;
-    let step = h.step(&h.turn_of(&inst).await?).activity(1, "task").message(h.message(&other.id, "once"));
+    let step =
+        h.step(&h.turn_of(&inst).await?).activity(1, "task").message(h.message(&other.id, "once"));
     let commit = step.commit;
     let outcomes = sixteen(&h, |h, _| {
         let commit = commit.clone();
@@ -252,7 +256,10 @@ async fn of_sixteen_different_commits_under_one_token_one_has_an_effect(h: Hub) 
     sixteen(&h, |h, number| {
         let work = work.clone();
         async move {
-            let step = h.step(&work).events(1, &format!("c{number}")).activity(number as u64, &format!("c{number}"));
+            let step = h
+                .step(&work)
+                .events(1, &format!("c{number}"))
+                .activity(number as u64, &format!("c{number}"));
             step.commit().await
         }
     })
@@ -279,7 +286,8 @@ async fn a_stale_and_a_current_holder_race_and_the_current_wins(h: Hub) -> Check
             }
         });
         for (number, outcome) in outcomes.await?.into_iter().enumerate() {
-            let expected = if number % 2 == 0 { CommitOutcome::LeaseLost } else { CommitOutcome::Applied };
+            let expected =
+                if number % 2 == 0 { CommitOutcome::LeaseLost } else { CommitOutcome::Applied };
             ensure_eq!(outcome, expected, "outcome of task {number}");
         }
         ensure_eq!(h.history_texts(&inst).await?, ["current"], "the history");
@@ -378,7 +386,12 @@ async fn commits_to_sixteen_instances_do_not_mix(h: Hub) -> Checked {
     })
     .await?;
     for inst in crowd {
-        ensure_eq!(h.history_texts(&inst).await?, [inst.id.to_string()], "the history of {}", inst.id);
+        ensure_eq!(
+            h.history_texts(&inst).await?,
+            [inst.id.to_string()],
+            "the history of {}",
+            inst.id
+        );
     }
     Ok(())
 }
@@ -487,7 +500,11 @@ async fn sixteen_watches_see_the_end(h: Hub) -> Checked {
     let driving = h.spawn(async move {
         for round in 0..10 {
             let work = driver.woken(&of, "go").await?;
-            let status = if round == 9 { OrchestrationStatus::Completed } else { OrchestrationStatus::Running };
+            let status = if round == 9 {
+                OrchestrationStatus::Completed
+            } else {
+                OrchestrationStatus::Running
+            };
             driver.step(&work).status(status)?.apply().await?;
         }
         Ok::<_, crate::Failure>(())
@@ -550,7 +567,8 @@ async fn listings_during_creations_repeat_nobody(h: Hub) -> Checked {
             return Ok(());
         }
         let query = InstanceQuery { page_items: 3, ..InstanceQuery::default() };
-        let found: Vec<_> = h.list(query).await?.into_iter().map(|r| r.instance.to_string()).collect();
+        let found: Vec<_> =
+            h.list(query).await?.into_iter().map(|r| r.instance.to_string()).collect();
         let different: BTreeSet<_> = found.iter().collect();
         ensure_eq!(found.len(), different.len(), "items {found:?}");
         Ok(())
@@ -602,13 +620,22 @@ async fn sixteen_workers_run_fifty_instances_to_their_end(h: Hub) -> Checked {
     })
     .await?;
     for inst in crowd {
-        ensure_eq!(h.history_texts(&inst).await?, ["turn 0", "turn 1", "turn 2"], "the history of {}", inst.id);
+        ensure_eq!(
+            h.history_texts(&inst).await?,
+            ["turn 0", "turn 1", "turn 2"],
+            "the history of {}",
+            inst.id
+        );
     }
     Ok(())
 }
 
 /// Two activities, one after the other, then the end.
-async fn one_of_three_turns(h: &Hub, work: &durable_core::backend::TurnWork, open: &AtomicUsize) -> Checked {
+async fn one_of_three_turns(
+    h: &Hub,
+    work: &durable_core::backend::TurnWork,
+    open: &AtomicUsize,
+) -> Checked {
     let step = h.step(work).events(1, &format!("turn {}", work.events));
     if work.events < 2 {
         return step.activity(work.events, "task").apply().await;
@@ -625,7 +652,10 @@ async fn dropped_receivers_take_no_work_with_them(h: Hub) -> Checked {
             let dropped = h.backend().receive_turns(h.ask_turns(1, h.wait()));
             let mut dropped = std::pin::pin!(dropped);
             // Begins to wait, and gives up before anything is there.
-            ensure!(futures_util::poll!(dropped.as_mut()).is_pending(), "something was ready too early");
+            ensure!(
+                futures_util::poll!(dropped.as_mut()).is_pending(),
+                "something was ready too early"
+            );
         }
         let work = h.woken(&inst, &round.to_string()).await?;
         ensure_eq!(work.delivery, 1, "delivery");

@@ -131,7 +131,8 @@ async fn ids_that_differ_in_the_source_only_are_different(h: Hub) -> Checked {
 }
 
 async fn ids_that_differ_in_high_bits_only_are_different(h: Hub) -> Checked {
-    both_arrive(&h, MessageId { source: 5, seq: 1 }, MessageId { source: 5 | 1 << 127, seq: 1 }).await
+    both_arrive(&h, MessageId { source: 5, seq: 1 }, MessageId { source: 5 | 1 << 127, seq: 1 })
+        .await
 }
 
 async fn a_message_repeated_by_two_commits_arrives_once(h: Hub) -> Checked {

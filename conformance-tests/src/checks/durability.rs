@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use durable_core::backend::{CreateOutcome, Envelope, InstanceQuery, OrchestrationStatus, ReusePolicy};
+use durable_core::backend::{
+    CreateOutcome, Envelope, InstanceQuery, OrchestrationStatus, ReusePolicy,
+};
 use durable_core::env::BoxFuture;
 
 use crate::check::{Check, Checked, Need};
@@ -14,9 +16,13 @@ pub(super) fn list() -> Vec<Check> {
     for (name, run) in CHECKS {
         for (end, how) in [("after_closing", End::Close), ("after_a_crash", End::Drop)] {
             let run = *run;
-            checks.push(Check::new("durability", format!("{name}_{end}"), "C12", Need::Reopen, move |h| {
-                run(Life { hub: h, end: how })
-            }));
+            checks.push(Check::new(
+                "durability",
+                format!("{name}_{end}"),
+                "C12",
+                Need::Reopen,
+                move |h| run(Life { hub: h, end: how }),
+            ));
         }
     }
     checks
@@ -380,7 +386,11 @@ async fn a_replacement_survives(life: Life) -> Checked {
     let h = life.next().await?;
     ensure!(h.history_texts(&old).await?.is_empty(), "the old history is back");
     let work = h.turn_of(&new).await?;
-    ensure_eq!((work.execution, bodies(&work)), (new.execution, vec!["start".to_owned()]), "the turn");
+    ensure_eq!(
+        (work.execution, bodies(&work)),
+        (new.execution, vec!["start".to_owned()]),
+        "the turn"
+    );
     Ok(())
 }
 
@@ -388,7 +398,8 @@ async fn messages_of_commits_survive(life: Life) -> Checked {
     let other = life.hub.running("other").await?;
     let inst = life.hub.created("a").await?;
     let step = life.hub.step(&life.hub.turn_of(&inst).await?);
-    let step = (0..5).fold(step, |step, n| step.message(life.hub.message(&other.id, &n.to_string())));
+    let step =
+        (0..5).fold(step, |step, n| step.message(life.hub.message(&other.id, &n.to_string())));
     step.apply().await?;
     let h = life.next().await?;
     let mut found = Vec::new();
@@ -407,7 +418,11 @@ async fn children_survive(life: Life) -> Checked {
     life.hub.step(&life.hub.turn_of(&inst).await?).message(start).apply().await?;
     let h = life.next().await?;
     let work = h.turn().await?;
-    ensure_eq!((work.lease.instance.as_str(), bodies(&work)), ("child", vec!["start".to_owned()]), "the turn");
+    ensure_eq!(
+        (work.lease.instance.as_str(), bodies(&work)),
+        ("child", vec!["start".to_owned()]),
+        "the turn"
+    );
     ensure!(h.record(&iid("child")?).await?.is_some(), "the child has no record");
     Ok(())
 }
@@ -446,7 +461,10 @@ async fn listings_survive(life: Life) -> Checked {
     life.hub.index(&[iid("a")?, iid("b")?, iid("c")?]).await?;
     let h = life.next().await?;
     h.listed(InstanceQuery::default(), &["a", "b", "c"]).await?;
-    let completed = InstanceQuery { statuses: vec![OrchestrationStatus::Completed], ..InstanceQuery::default() };
+    let completed = InstanceQuery {
+        statuses: vec![OrchestrationStatus::Completed],
+        ..InstanceQuery::default()
+    };
     h.listed(completed, &["c"]).await
 }
 

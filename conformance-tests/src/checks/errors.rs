@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use durable_core::backend::{
-    ActivityWork, Applied, BackendError, BackendErrorKind, BackendResult, HistoryRead, InstanceQuery, PageCursor,
-    RenewActivity, TrackingWork, TurnWork,
+    ActivityWork, Applied, BackendError, BackendErrorKind, BackendResult, HistoryRead,
+    InstanceQuery, PageCursor, RenewActivity, TrackingWork, TurnWork,
 };
 use durable_core::env::BoxFuture;
 
@@ -25,9 +25,13 @@ pub(super) fn list() -> Vec<Check> {
         C1 the_debug_form_shows_no_payload,
     );
     for (verb, call) in VERBS {
-        checks.push(Check::new("errors", format!("{verb}_on_a_closed_hub_is_closed"), "C12", Need::Nothing, {
-            move |h| closed(h, verb, *call)
-        }));
+        checks.push(Check::new(
+            "errors",
+            format!("{verb}_on_a_closed_hub_is_closed"),
+            "C12",
+            Need::Nothing,
+            { move |h| closed(h, verb, *call) },
+        ));
     }
     checks
 }
@@ -57,53 +61,94 @@ const VERBS: &[(&str, Call)] = &[
             }
         })
     }),
-    ("send", |p| Box::pin(async { errors(p.hub.backend().send(vec![p.hub.message(&p.inst.id, "m")]).await) })),
+    ("send", |p| {
+        Box::pin(async { errors(p.hub.backend().send(vec![p.hub.message(&p.inst.id, "m")]).await) })
+    }),
     ("receive_turns", |p| {
-        Box::pin(async { errors(vec![p.hub.backend().receive_turns(p.hub.ask_turns(1, Duration::ZERO)).await]) })
+        Box::pin(async {
+            errors(vec![p.hub.backend().receive_turns(p.hub.ask_turns(1, Duration::ZERO)).await])
+        })
     }),
     ("renew_turns", |p| {
-        Box::pin(async { errors(p.hub.backend().renew_turns(vec![p.work.lease.clone()], Duration::ZERO).await) })
+        Box::pin(async {
+            errors(p.hub.backend().renew_turns(vec![p.work.lease.clone()], Duration::ZERO).await)
+        })
     }),
     ("abandon_turns", |p| {
-        Box::pin(async { errors(p.hub.backend().abandon_turns(vec![p.work.lease.clone()], Duration::ZERO).await) })
+        Box::pin(async {
+            errors(p.hub.backend().abandon_turns(vec![p.work.lease.clone()], Duration::ZERO).await)
+        })
     }),
     ("commit_turns", |p| {
-        Box::pin(async { errors(p.hub.backend().commit_turns(vec![p.hub.step(&p.work).commit]).await) })
+        Box::pin(async {
+            errors(p.hub.backend().commit_turns(vec![p.hub.step(&p.work).commit]).await)
+        })
     }),
     ("receive_activities", |p| {
         Box::pin(async {
-            errors(vec![p.hub.backend().receive_activities(p.hub.ask_activities(1, Duration::ZERO)).await])
+            errors(vec![
+                p.hub.backend().receive_activities(p.hub.ask_activities(1, Duration::ZERO)).await,
+            ])
         })
     }),
     ("renew_activities", |p| {
-        let renewal = RenewActivity { lease: p.task.lease.clone(), lease_for: Duration::ZERO, progress: None };
+        let renewal = RenewActivity {
+            lease: p.task.lease.clone(),
+            lease_for: Duration::ZERO,
+            progress: None,
+        };
         Box::pin(async { errors(p.hub.backend().renew_activities(vec![renewal]).await) })
     }),
     ("abandon_activities", |p| {
         Box::pin(async {
-            errors(p.hub.backend().abandon_activities(vec![p.task.lease.clone()], Duration::ZERO).await)
+            errors(
+                p.hub
+                    .backend()
+                    .abandon_activities(vec![p.task.lease.clone()], Duration::ZERO)
+                    .await,
+            )
         })
     }),
     ("commit_activities", |p| {
-        Box::pin(async { errors(p.hub.backend().commit_activities(vec![p.hub.activity_commit(&p.task, "d")]).await) })
+        Box::pin(async {
+            errors(
+                p.hub.backend().commit_activities(vec![p.hub.activity_commit(&p.task, "d")]).await,
+            )
+        })
     }),
     ("receive_tracking", |p| {
         Box::pin(async {
-            errors(vec![p.hub.backend().receive_tracking(p.hub.ask_tracking(1, Duration::ZERO)).await])
+            errors(vec![
+                p.hub.backend().receive_tracking(p.hub.ask_tracking(1, Duration::ZERO)).await,
+            ])
         })
     }),
     ("ack_tracking", |p| {
-        Box::pin(async { errors(p.hub.backend().ack_tracking(vec![p.tracking.lease.clone()]).await) })
+        Box::pin(async {
+            errors(p.hub.backend().ack_tracking(vec![p.tracking.lease.clone()]).await)
+        })
     }),
-    ("read_records", |p| Box::pin(async { errors(p.hub.backend().read_records(vec![p.inst.id.clone()]).await) })),
+    ("read_records", |p| {
+        Box::pin(async { errors(p.hub.backend().read_records(vec![p.inst.id.clone()]).await) })
+    }),
     ("read_history", |p| {
-        let read =
-            HistoryRead { instance: p.inst.id.clone(), execution: p.inst.execution, from: 0, bytes_max: 1 };
+        let read = HistoryRead {
+            instance: p.inst.id.clone(),
+            execution: p.inst.execution,
+            from: 0,
+            bytes_max: 1,
+        };
         Box::pin(async { errors(vec![p.hub.backend().read_history(read).await]) })
     }),
-    ("executions", |p| Box::pin(async { errors(vec![p.hub.backend().executions(&p.inst.id).await]) })),
-    ("watch", |p| Box::pin(async { errors(vec![p.hub.backend().watch(&p.inst.id, 0, Duration::ZERO).await]) })),
-    ("list", |p| Box::pin(async { errors(vec![p.hub.backend().list(InstanceQuery::default()).await]) })),
+    ("executions", |p| {
+        Box::pin(async { errors(vec![p.hub.backend().executions(&p.inst.id).await]) })
+    }),
+    ("watch", |p| {
+        Box::pin(async { errors(vec![p.hub.backend().watch(&p.inst.id, 0, Duration::ZERO).await]) })
+    }),
+    ("list", |p| {
+        Box::pin(async { errors(vec![p.hub.backend().list(InstanceQuery::default()).await]) })
+    }),
     ("purge", |p| Box::pin(async { errors(p.hub.backend().purge(vec![p.inst.id.clone()]).await) })),
 ];
 
@@ -121,7 +166,9 @@ async fn closed(h: Hub, verb: &'static str, call: Call) -> Checked {
     let answers = props.hub.soon(verb, call(&props)).await?;
     ensure_eq!(answers.len(), 1, "answers of {verb}");
     for answer in answers {
-        let Some(error) = answer else { return Err(crate::Failure::new(format!("{verb} succeeded"))) };
+        let Some(error) = answer else {
+            return Err(crate::Failure::new(format!("{verb} succeeded")));
+        };
         ensure_eq!(error.kind(), BackendErrorKind::Closed, "kind of error of {verb}");
         ensure_eq!(error.applied(), Applied::NotApplied, "whether {verb} took effect");
     }
@@ -163,7 +210,8 @@ async fn closing_ends_a_waiting_receive_of_turns(h: Hub) -> Checked {
 
 async fn closing_ends_a_waiting_receive_of_activities(h: Hub) -> Checked {
     let (backend, request) = (h.shared_backend(), h.ask_activities(1, h.wait()));
-    ends_by_closing(&h, async move { backend.receive_activities(request).await }, Vec::is_empty).await
+    ends_by_closing(&h, async move { backend.receive_activities(request).await }, Vec::is_empty)
+        .await
 }
 
 async fn closing_ends_a_waiting_receive_of_tracking(h: Hub) -> Checked {
@@ -193,7 +241,11 @@ async fn a_cursor_from_nowhere_is_invalid_or_ignored(h: Hub) -> Checked {
         let cursor = Some(PageCursor(text.to_owned()));
         let answer = h.backend().list(InstanceQuery { cursor, ..InstanceQuery::default() }).await;
         if let Err(error) = answer {
-            ensure_eq!(error.kind(), BackendErrorKind::Invalid, "kind of error for the cursor {text:?}");
+            ensure_eq!(
+                error.kind(),
+                BackendErrorKind::Invalid,
+                "kind of error for the cursor {text:?}"
+            );
         }
     }
     Ok(())

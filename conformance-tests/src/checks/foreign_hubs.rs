@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use durable_core::backend::{AbandonOutcome, CommitOutcome, InstanceQuery, OrchestrationStatus, PurgeOutcome, RenewOutcome};
+use durable_core::backend::{
+    AbandonOutcome, CommitOutcome, InstanceQuery, OrchestrationStatus, PurgeOutcome, RenewOutcome,
+};
 
 use crate::check::{Check, Checked, Need};
 use crate::driver::turns::bodies;
@@ -31,9 +33,13 @@ pub(super) fn list() -> Vec<Check> {
         C1 a_hub_opened_later_is_empty,
     );
     for (name, first, second) in CONFUSABLE {
-        checks.push(Check::new("foreign_hubs", format!("hubs_are_told_apart_{name}"), "C1", Need::Nothing, move |h| {
-            told_apart(h, first, second)
-        }));
+        checks.push(Check::new(
+            "foreign_hubs",
+            format!("hubs_are_told_apart_{name}"),
+            "C1",
+            Need::Nothing,
+            move |h| told_apart(h, first, second),
+        ));
     }
     checks
 }
@@ -56,7 +62,10 @@ async fn told_apart(h: Hub, first: &str, second: &str) -> Checked {
     // Ids that make up for the difference of the hubs' names, if names are just joined.
     for name in ["a", "b:a", "/a", "2a", ":a", "b/a"] {
         let inst = one.created(name).await?;
-        ensure!(two.record(&inst.id).await?.is_none(), "{name} of the hub {first} is in the hub {second}");
+        ensure!(
+            two.record(&inst.id).await?.is_none(),
+            "{name} of the hub {first} is in the hub {second}"
+        );
     }
     two.no_turn("the other hub has work").await?;
     let mine = two.created("a").await?;
@@ -171,7 +180,11 @@ async fn a_turn_token_of_another_hub_cannot_renew_or_abandon(h: Hub) -> Checked 
     let mine = h.turn_of(&here).await?;
     let long = h.timings().lease_long;
     ensure_eq!(other.renew(&mine.lease, long).await?, RenewOutcome::Lost, "renewal");
-    ensure_eq!(other.abandon(&mine.lease, Duration::ZERO).await?, AbandonOutcome::Lost, "abandoning");
+    ensure_eq!(
+        other.abandon(&mine.lease, Duration::ZERO).await?,
+        AbandonOutcome::Lost,
+        "abandoning"
+    );
     h.step(&mine).apply().await
 }
 

@@ -53,7 +53,11 @@ async fn the_record_shows_the_next_generation(h: Hub) -> Checked {
     let old = h.running("a").await?;
     let new = next(&h, &old, false).await?;
     let record = h.record_of(&new).await?;
-    ensure_eq!((record.execution, record.generation), (new.execution, 2), "execution and generation");
+    ensure_eq!(
+        (record.execution, record.generation),
+        (new.execution, 2),
+        "execution and generation"
+    );
     Ok(())
 }
 
@@ -182,7 +186,10 @@ async fn activities_on_loan_of_the_old_generation_are_not_renewed(h: Hub) -> Che
     let (inst, task) = h.with_activity("a").await?;
     next(&h, &inst, false).await?;
     let answer = h.renew_activity(&task.lease, h.timings().lease_long, None).await?;
-    ensure!(answer != durable_core::backend::RenewOutcome::Renewed, "nobody wants the result, but it was renewed");
+    ensure!(
+        answer != durable_core::backend::RenewOutcome::Renewed,
+        "nobody wants the result, but it was renewed"
+    );
     Ok(())
 }
 
@@ -200,8 +207,11 @@ async fn a_message_to_the_next_generation_in_the_same_commit_arrives(h: Hub) -> 
 async fn a_timer_of_the_next_generation_in_the_same_commit_fires(h: Hub) -> Checked {
     let inst = h.running("a").await?;
     let new = h.execution();
-    let timer =
-        Envelope { execution: Some(new), visible_at: Some(h.later()), ..h.message(&inst.id, "new timer") };
+    let timer = Envelope {
+        execution: Some(new),
+        visible_at: Some(h.later()),
+        ..h.message(&inst.id, "new timer")
+    };
     let work = h.woken(&inst, "continue").await?;
     h.step(&work).next(new, false)?.message(timer).apply().await?;
     h.pass_delay().await;
@@ -239,7 +249,8 @@ async fn a_message_of_a_commit_to_an_older_generation_is_dropped(h: Hub) -> Chec
     let child = h.created("child").await?;
     let work = h.turn_of(&child).await?;
     next(&h, &parent, false).await?;
-    let report = Envelope { execution: Some(parent.execution), ..h.message(&parent.id, "child is done") };
+    let report =
+        Envelope { execution: Some(parent.execution), ..h.message(&parent.id, "child is done") };
     h.step(&work).message(report).apply().await?;
     h.no_turn("the generation that wanted the report is over").await?;
     ensure_eq!(bodies(&h.woken(&parent, "event").await?), ["event"], "the parent's inbox");

@@ -81,7 +81,11 @@ async fn a_stale_process_cannot_commit(h: Hub) -> Checked {
     let stale = h.short_turn_of(&inst).await?;
     h.pass_lease().await;
     let current = other.turn_of(&inst).await?;
-    ensure_eq!(h.step(&stale).commit().await?, CommitOutcome::LeaseLost, "outcome of the stale process");
+    ensure_eq!(
+        h.step(&stale).commit().await?,
+        CommitOutcome::LeaseLost,
+        "outcome of the stale process"
+    );
     other.step(&current).apply().await
 }
 

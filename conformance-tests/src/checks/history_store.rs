@@ -100,7 +100,8 @@ async fn a_turn_without_events_adds_no_chunk(h: Hub) -> Checked {
 async fn a_small_page_holds_one_chunk(h: Hub) -> Checked {
     let inst = h.running("a").await?;
     write(&h, &inst, &[(1, "two")]).await?;
-    let read = HistoryRead { instance: inst.id.clone(), execution: inst.execution, from: 0, bytes_max: 1 };
+    let read =
+        HistoryRead { instance: inst.id.clone(), execution: inst.execution, from: 0, bytes_max: 1 };
     let page = h.backend().read_history(read).await?;
     ensure_eq!(page.chunks, [chunk(1, "turn")], "the page");
     ensure_eq!(page.next, Some(1), "where it goes on");
@@ -123,9 +124,22 @@ async fn pages_join_without_hole_or_overlap(h: Hub) -> Checked {
 async fn the_cursor_counts_events_not_chunks(h: Hub) -> Checked {
     let inst = h.running("a").await?;
     write(&h, &inst, &[(5, "five"), (2, "two")]).await?;
-    let read = |from| HistoryRead { instance: inst.id.clone(), execution: inst.execution, from, bytes_max: 1 };
-    ensure_eq!(h.backend().read_history(read(1)).await?.next, Some(6), "the cursor behind five events");
-    ensure_eq!(h.backend().read_history(read(6)).await?.chunks, [chunk(2, "two")], "the page there");
+    let read = |from| HistoryRead {
+        instance: inst.id.clone(),
+        execution: inst.execution,
+        from,
+        bytes_max: 1,
+    };
+    ensure_eq!(
+        h.backend().read_history(read(1)).await?.next,
+        Some(6),
+        "the cursor behind five events"
+    );
+    ensure_eq!(
+        h.backend().read_history(read(6)).await?.chunks,
+        [chunk(2, "two")],
+        "the page there"
+    );
     Ok(())
 }
 
@@ -133,14 +147,24 @@ async fn reading_on_from_a_cursor_sees_later_commits(h: Hub) -> Checked {
     let inst = h.running("a").await?;
     write(&h, &inst, &[(2, "early")]).await?;
     write(&h, &inst, &[(1, "late")]).await?;
-    let read = HistoryRead { instance: inst.id.clone(), execution: inst.execution, from: 3, bytes_max: 1 << 20 };
+    let read = HistoryRead {
+        instance: inst.id.clone(),
+        execution: inst.execution,
+        from: 3,
+        bytes_max: 1 << 20,
+    };
     ensure_eq!(h.backend().read_history(read).await?.chunks, [chunk(1, "late")], "what came later");
     Ok(())
 }
 
 async fn the_last_page_has_no_cursor(h: Hub) -> Checked {
     let inst = h.running("a").await?;
-    let read = HistoryRead { instance: inst.id.clone(), execution: inst.execution, from: 0, bytes_max: 1 << 20 };
+    let read = HistoryRead {
+        instance: inst.id.clone(),
+        execution: inst.execution,
+        from: 0,
+        bytes_max: 1 << 20,
+    };
     ensure_eq!(h.backend().read_history(read).await?.next, None, "the cursor");
     Ok(())
 }
@@ -198,7 +222,9 @@ async fn an_empty_batch_of_records_has_no_answers(h: Hub) -> Checked {
 
 async fn a_committed_record_is_readable_at_once(h: Hub) -> Checked {
     let inst = h.running("a").await?;
-    for status in [OrchestrationStatus::Suspended, OrchestrationStatus::Running, OrchestrationStatus::Failed] {
+    for status in
+        [OrchestrationStatus::Suspended, OrchestrationStatus::Running, OrchestrationStatus::Failed]
+    {
         let work = h.woken(&inst, "go").await?;
         h.step(&work).status(status)?.apply().await?;
         ensure_eq!(h.record_of(&inst).await?.status, status, "the status");

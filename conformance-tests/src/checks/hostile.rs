@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use durable_core::backend::{Envelope, HistoryChunk, InstanceQuery, OrchestrationStatus, ReceiveActivities, RenewActivity};
+use durable_core::backend::{
+    Envelope, HistoryChunk, InstanceQuery, OrchestrationStatus, ReceiveActivities, RenewActivity,
+};
 use durable_core::ids::{Name, QueueName};
 
 use crate::check::{Check, Checked, Need};
@@ -12,17 +14,31 @@ use crate::driver::{Hub, only};
 
 pub(super) fn list() -> Vec<Check> {
     let ids = IDS.iter().map(|(name, id)| {
-        Check::new("hostile_ids", format!("a_whole_life_under_{name}"), "C1", Need::Nothing, move |h| life(h, id))
+        Check::new(
+            "hostile_ids",
+            format!("a_whole_life_under_{name}"),
+            "C1",
+            Need::Nothing,
+            move |h| life(h, id),
+        )
     });
     let pairs = PAIRS.iter().map(|(name, one, two)| {
-        Check::new("hostile_ids", format!("two_ids_that_differ_by_{name}"), "C1", Need::Nothing, move |h| {
-            strangers(h, one, two)
-        })
+        Check::new(
+            "hostile_ids",
+            format!("two_ids_that_differ_by_{name}"),
+            "C1",
+            Need::Nothing,
+            move |h| strangers(h, one, two),
+        )
     });
     let payloads = PAYLOADS.iter().map(|(name, payload)| {
-        Check::new("hostile_payloads", format!("{name}_passes_everywhere"), "C1", Need::Nothing, move |h| {
-            passes(h, Bytes::copy_from_slice(&payload()))
-        })
+        Check::new(
+            "hostile_payloads",
+            format!("{name}_passes_everywhere"),
+            "C1",
+            Need::Nothing,
+            move |h| passes(h, Bytes::copy_from_slice(&payload())),
+        )
     });
     ids.chain(pairs).chain(payloads).collect()
 }
@@ -167,14 +183,16 @@ async fn life(h: Hub, id: &'static str) -> Checked {
     request.start.creates = Some(Arc::new(record.clone()));
     let inst = h.must_create(request).await?;
 
-    let step = h.step(&h.turn_of(&inst).await?).activity_on(id, 1, "task")?.timer(2, h.later(), "timer");
+    let step =
+        h.step(&h.turn_of(&inst).await?).activity_on(id, 1, "task")?.timer(2, h.later(), "timer");
     step.message(h.message(&inst.id, "to myself")).apply().await?;
     let work = h.turn_of(&inst).await?;
     ensure_eq!(bodies(&work), ["to myself"], "the inbox");
     h.step(&work).tracking("tracked").apply().await?;
     ensure_eq!(h.tracking().await?.instance, inst.id, "the instance of the tracking record");
 
-    let request = ReceiveActivities { queues: vec![QueueName::new(id)?], ..h.ask_activities(1, h.wait()) };
+    let request =
+        ReceiveActivities { queues: vec![QueueName::new(id)?], ..h.ask_activities(1, h.wait()) };
     let task = h.activities(request).await?.remove(0);
     ensure_eq!(task.lease.instance, inst.id, "the instance of the task");
     h.completes(&task, "done").await?;
@@ -191,10 +209,16 @@ async fn life(h: Hub, id: &'static str) -> Checked {
 
     ensure_eq!(h.history_texts(&inst).await?.len(), 4, "chunks");
     let found = h.record_of(&inst).await?;
-    ensure_eq!((&found.instance, &found.name, &found.parent), (&inst.id, &record.name, &record.parent), "the names");
+    ensure_eq!(
+        (&found.instance, &found.name, &found.parent),
+        (&inst.id, &record.name, &record.parent),
+        "the names"
+    );
     h.index(std::slice::from_ref(&inst.id)).await?;
-    h.listed(InstanceQuery { id_prefix: Some(id.to_owned()), ..InstanceQuery::default() }, &[id]).await?;
-    h.listed(InstanceQuery { name: Some(id.to_owned()), ..InstanceQuery::default() }, &[id]).await?;
+    h.listed(InstanceQuery { id_prefix: Some(id.to_owned()), ..InstanceQuery::default() }, &[id])
+        .await?;
+    h.listed(InstanceQuery { name: Some(id.to_owned()), ..InstanceQuery::default() }, &[id])
+        .await?;
     h.purged(&inst).await?;
     ensure_eq!(h.history_texts(&neighbour).await?, ["turn"], "the neighbour's history");
     Ok(())
@@ -203,7 +227,10 @@ async fn life(h: Hub, id: &'static str) -> Checked {
 /// Two instances that must not touch each other.
 async fn strangers(h: Hub, one: &'static str, two: &'static str) -> Checked {
     let first = h.running(one).await?;
-    ensure!(h.record(&crate::driver::iid(two)?).await?.is_none(), "{two:?} is there before it was created");
+    ensure!(
+        h.record(&crate::driver::iid(two)?).await?.is_none(),
+        "{two:?} is there before it was created"
+    );
     let second = h.running(two).await?;
     ensure_eq!(bodies(&h.woken(&first, "for one").await?), ["for one"], "the first inbox");
     let work = h.woken(&second, "for two").await?;
@@ -247,13 +274,18 @@ async fn passes(h: Hub, payload: Bytes) -> Checked {
     progress_passes(&h, &task, payload).await
 }
 
-async fn progress_passes(h: &Hub, task: &durable_core::backend::ActivityWork, payload: Bytes) -> Checked {
+async fn progress_passes(
+    h: &Hub,
+    task: &durable_core::backend::ActivityWork,
+    payload: Bytes,
+) -> Checked {
     if payload.len() > durable_core::limits::PROGRESS_BYTES_MAX {
         return Ok(());
     }
     let lease = task.lease.clone();
     let lease_for = h.timings().lease_long;
-    let renewal = RenewActivity { lease: lease.clone(), lease_for, progress: Some(payload.clone()) };
+    let renewal =
+        RenewActivity { lease: lease.clone(), lease_for, progress: Some(payload.clone()) };
     only(h.backend().renew_activities(vec![renewal]).await)?;
     h.abandon_activity(&lease, std::time::Duration::ZERO).await?;
     ensure!(h.activity().await?.progress == Some(payload), "the progress has changed");

@@ -178,7 +178,11 @@ async fn a_guessed_token_has_no_effect(h: Hub) -> Checked {
         ensure_eq!(renewed, RenewOutcome::Lost, "renewal with {guess}");
         let abandoned = h.abandon(&forged.lease, Duration::ZERO).await?;
         ensure_eq!(abandoned, AbandonOutcome::Lost, "abandoning with {guess}");
-        ensure_eq!(h.step(&forged).commit().await?, CommitOutcome::LeaseLost, "commit with {guess}");
+        ensure_eq!(
+            h.step(&forged).commit().await?,
+            CommitOutcome::LeaseLost,
+            "commit with {guess}"
+        );
     }
     h.step(&work).apply().await
 }
@@ -192,7 +196,11 @@ async fn fencing_holds_whatever_the_clock_says(h: Hub) -> Checked {
     let hour = Duration::from_secs(3600);
     for clock in [now - hour, now, now + hour] {
         h.manual()?.set(clock);
-        ensure_eq!(h.step(&stale).commit().await?, CommitOutcome::LeaseLost, "stale commit at {clock}");
+        ensure_eq!(
+            h.step(&stale).commit().await?,
+            CommitOutcome::LeaseLost,
+            "stale commit at {clock}"
+        );
     }
     h.manual()?.set(now);
     h.step(&current).apply().await
@@ -231,7 +239,11 @@ async fn a_late_commit_without_successor_is_whole_or_nothing(h: Hub) -> Checked 
 async fn a_renewed_lease_lasts_longer(h: Hub) -> Checked {
     let inst = h.created("a").await?;
     let work = h.short_turn_of(&inst).await?;
-    ensure_eq!(h.renew(&work.lease, h.timings().lease_long).await?, RenewOutcome::Renewed, "answer");
+    ensure_eq!(
+        h.renew(&work.lease, h.timings().lease_long).await?,
+        RenewOutcome::Renewed,
+        "answer"
+    );
     h.pass_lease().await;
     h.no_turn("the lease was renewed").await?;
     h.step(&work).apply().await
@@ -240,7 +252,11 @@ async fn a_renewed_lease_lasts_longer(h: Hub) -> Checked {
 async fn a_renewal_counts_from_now(h: Hub) -> Checked {
     let inst = h.created("a").await?;
     let work = h.turn_of(&inst).await?;
-    ensure_eq!(h.renew(&work.lease, h.timings().lease_short).await?, RenewOutcome::Renewed, "answer");
+    ensure_eq!(
+        h.renew(&work.lease, h.timings().lease_short).await?,
+        RenewOutcome::Renewed,
+        "answer"
+    );
     h.pass_lease().await;
     ensure_eq!(h.turn_of(&inst).await?.delivery, 2, "delivery after the shortened lease");
     Ok(())
@@ -373,7 +389,11 @@ async fn renewals_of_a_batch_are_answered_in_order(h: Hub) -> Checked {
     let leases = works.iter().map(|w| w.lease.clone()).collect();
     let answers = h.backend().renew_turns(leases, h.timings().lease_long).await;
     let answers = answers.into_iter().collect::<Result<Vec<_>, _>>()?;
-    ensure_eq!(answers, [RenewOutcome::Renewed, RenewOutcome::Lost, RenewOutcome::Renewed], "answers");
+    ensure_eq!(
+        answers,
+        [RenewOutcome::Renewed, RenewOutcome::Lost, RenewOutcome::Renewed],
+        "answers"
+    );
     Ok(())
 }
 
@@ -386,13 +406,21 @@ async fn abandonings_of_a_batch_are_answered_in_order(h: Hub) -> Checked {
     let leases = works.iter().map(|w| w.lease.clone()).collect();
     let answers = h.backend().abandon_turns(leases, Duration::ZERO).await;
     let answers = answers.into_iter().collect::<Result<Vec<_>, _>>()?;
-    ensure_eq!(answers, [AbandonOutcome::Done, AbandonOutcome::Lost, AbandonOutcome::Done], "answers");
+    ensure_eq!(
+        answers,
+        [AbandonOutcome::Done, AbandonOutcome::Lost, AbandonOutcome::Done],
+        "answers"
+    );
     h.turns_of_all(2).await?;
     Ok(())
 }
 
 async fn empty_batches_have_no_answers(h: Hub) -> Checked {
-    ensure_eq!(h.backend().renew_turns(Vec::new(), h.timings().lease_long).await.len(), 0, "renewals");
+    ensure_eq!(
+        h.backend().renew_turns(Vec::new(), h.timings().lease_long).await.len(),
+        0,
+        "renewals"
+    );
     ensure_eq!(h.backend().abandon_turns(Vec::new(), Duration::ZERO).await.len(), 0, "abandonings");
     Ok(())
 }

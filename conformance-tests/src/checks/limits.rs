@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use durable_core::backend::{
-    Envelope, InstanceQuery, OrchestrationStatus, ReceiveActivities, ReceiveTurns, RenewOutcome, SendOutcome,
+    Envelope, InstanceQuery, OrchestrationStatus, ReceiveActivities, ReceiveTurns, RenewOutcome,
+    SendOutcome,
 };
 use durable_core::ids::{Name, QueueName};
 use durable_core::limits::{
-    BATCH_ITEMS_MAX, HUB_NAME_BYTES_MAX, INSTANCE_ID_BYTES_MAX, MESSAGES_PER_TURN_MAX, NAME_BYTES_MAX,
-    PAGE_ITEMS_MAX, PAYLOAD_BYTES_MAX, PROGRESS_BYTES_MAX, UNREAD_EVENTS_MAX,
+    BATCH_ITEMS_MAX, HUB_NAME_BYTES_MAX, INSTANCE_ID_BYTES_MAX, MESSAGES_PER_TURN_MAX,
+    NAME_BYTES_MAX, PAGE_ITEMS_MAX, PAYLOAD_BYTES_MAX, PROGRESS_BYTES_MAX, UNREAD_EVENTS_MAX,
 };
 
 use crate::check::{Check, Checked};
@@ -150,7 +151,10 @@ async fn the_largest_progress_is_kept(h: Hub) -> Checked {
     let progress = "p".repeat(PROGRESS_BYTES_MAX);
     h.renew_activity(&task.lease, h.timings().lease_long, Some(&progress)).await?;
     h.abandon_activity(&task.lease, Duration::ZERO).await?;
-    ensure!(h.activity().await?.progress == Some(Bytes::from(progress)), "the progress is not the one recorded");
+    ensure!(
+        h.activity().await?.progress == Some(Bytes::from(progress)),
+        "the progress is not the one recorded"
+    );
     Ok(())
 }
 
@@ -188,7 +192,8 @@ async fn the_largest_batch_of_messages_is_answered(h: Hub) -> Checked {
 }
 
 async fn create_many(h: &Hub, count: usize) -> Checked {
-    let batch = (0..count).map(|n| h.creation(&format!("i{n:04}"))).collect::<Result<Vec<_>, _>>()?;
+    let batch =
+        (0..count).map(|n| h.creation(&format!("i{n:04}"))).collect::<Result<Vec<_>, _>>()?;
     let answers = h.backend().create_instances(batch).await;
     ensure_eq!(answers.len(), count, "answers");
     for answer in answers {
@@ -199,7 +204,10 @@ async fn create_many(h: &Hub, count: usize) -> Checked {
 
 async fn the_largest_batch_of_creations_is_answered(h: Hub) -> Checked {
     create_many(&h, BATCH_ITEMS_MAX).await?;
-    ensure!(h.record(&iid(&format!("i{:04}", BATCH_ITEMS_MAX - 1))?).await?.is_some(), "the last one is missing");
+    ensure!(
+        h.record(&iid(&format!("i{:04}", BATCH_ITEMS_MAX - 1))?).await?.is_some(),
+        "the last one is missing"
+    );
     Ok(())
 }
 
@@ -267,7 +275,11 @@ async fn full(h: &Hub) -> Checked<Inst> {
 
 async fn a_full_inbox_refuses_messages(h: Hub) -> Checked {
     let inst = full(&h).await?;
-    ensure_eq!(h.send(h.message(&inst.id, "one too many")).await?, SendOutcome::InboxFull, "answer");
+    ensure_eq!(
+        h.send(h.message(&inst.id, "one too many")).await?,
+        SendOutcome::InboxFull,
+        "answer"
+    );
     Ok(())
 }
 

@@ -77,7 +77,10 @@ async fn a_created_record_keeps_every_field(h: Hub) -> Checked {
 
 async fn a_new_record_has_a_revision_above_zero(h: Hub) -> Checked {
     let inst = h.created("a").await?;
-    ensure!(h.record_of(&inst).await?.revision > 0, "a new record has revision 0, as if it were absent");
+    ensure!(
+        h.record_of(&inst).await?.revision > 0,
+        "a new record has revision 0, as if it were absent"
+    );
     Ok(())
 }
 
@@ -157,7 +160,11 @@ async fn a_creating_message_to_an_absent_instance_creates_it(h: Hub) -> Checked 
     let record = envelope.creates.clone();
     h.sent(envelope).await?;
     let found = h.record(&iid("a")?).await?;
-    ensure_eq!(found.map(|r| r.execution), record.map(|r| r.execution), "the execution of the new record");
+    ensure_eq!(
+        found.map(|r| r.execution),
+        record.map(|r| r.execution),
+        "the execution of the new record"
+    );
     Ok(())
 }
 
@@ -196,7 +203,12 @@ async fn messages_of_a_batch_are_answered_in_order(h: Hub) -> Checked {
     for answer in h.backend().send(batch).await {
         outcomes.push(answer?);
     }
-    let expected = [SendOutcome::Accepted, SendOutcome::NoInstance, SendOutcome::Terminal, SendOutcome::Accepted];
+    let expected = [
+        SendOutcome::Accepted,
+        SendOutcome::NoInstance,
+        SendOutcome::Terminal,
+        SendOutcome::Accepted,
+    ];
     ensure_eq!(outcomes, expected, "answers");
     Ok(())
 }
@@ -219,10 +231,18 @@ async fn a_created_instance_is_handed_out(h: Hub) -> Checked {
 async fn a_turn_carries_execution_and_history_length(h: Hub) -> Checked {
     let inst = h.created("a").await?;
     let work = h.turn_of(&inst).await?;
-    ensure_eq!((work.execution, work.events), (inst.execution, 0), "execution and events of the first turn");
+    ensure_eq!(
+        (work.execution, work.events),
+        (inst.execution, 0),
+        "execution and events of the first turn"
+    );
     h.step(&work).events(3, "three").apply().await?;
     let work = h.woken(&inst, "go").await?;
-    ensure_eq!((work.execution, work.events), (inst.execution, 3), "execution and events of the second turn");
+    ensure_eq!(
+        (work.execution, work.events),
+        (inst.execution, 3),
+        "execution and events of the second turn"
+    );
     Ok(())
 }
 

@@ -100,7 +100,11 @@ async fn messages_of_one_commit_keep_their_order(h: Hub) -> Checked {
     let other = h.running("other").await?;
     let inst = h.created("a").await?;
     let step = h.step(&h.turn_of(&inst).await?);
-    numbers(0..20).iter().fold(step, |step, n| step.message(h.message(&other.id, n))).apply().await?;
+    numbers(0..20)
+        .iter()
+        .fold(step, |step, n| step.message(h.message(&other.id, n)))
+        .apply()
+        .await?;
     ensure_eq!(arrivals(&h, &other, 20).await?, numbers(0..20), "the messages");
     Ok(())
 }

@@ -33,9 +33,13 @@ pub(super) fn list() -> Vec<Check> {
         H3 a_creation_is_listed_at_once needs ConsistentListing,
     );
     for (name, query, expected) in FILTERS {
-        checks.push(Check::new("paging", format!("filter_{name}"), "H3", Need::Nothing, move |h| {
-            filtered(h, *query, expected)
-        }));
+        checks.push(Check::new(
+            "paging",
+            format!("filter_{name}"),
+            "H3",
+            Need::Nothing,
+            move |h| filtered(h, *query, expected),
+        ));
     }
     checks
 }
@@ -124,7 +128,10 @@ const FILTERS: &[(&str, MakeQuery, &[&str])] = &[
     ),
     (
         "completed_before_excludes_its_time",
-        |h| InstanceQuery { completed_before: Some(h.base() - 7 * HOUR), ..InstanceQuery::default() },
+        |h| InstanceQuery {
+            completed_before: Some(h.base() - 7 * HOUR),
+            ..InstanceQuery::default()
+        },
         &["order-1"],
     ),
     (
@@ -168,7 +175,8 @@ async fn populate(h: &Hub) -> Checked {
         let work = h.turn_of(&inst).await?;
         if *status != OrchestrationStatus::Pending {
             let completed_at = status.is_terminal().then_some(record.created_at);
-            let record = durable_core::backend::InstanceRecord { status: *status, completed_at, ..record };
+            let record =
+                durable_core::backend::InstanceRecord { status: *status, completed_at, ..record };
             h.step(&work).record(record).apply().await?;
         }
         ids.push(inst.id);
@@ -223,7 +231,11 @@ async fn a_page_holds_no_more_than_asked_for(h: Hub) -> Checked {
     crowd(&h, 12).await?;
     for page_items in [1, 5, 11, 12, 13] {
         let page = h.backend().list(pages_of(page_items)).await?;
-        ensure!(page.items.len() <= page_items, "{} items, asked for {page_items}", page.items.len());
+        ensure!(
+            page.items.len() <= page_items,
+            "{} items, asked for {page_items}",
+            page.items.len()
+        );
     }
     Ok(())
 }
@@ -337,7 +349,11 @@ async fn instances_purged_between_pages_hide_nobody(h: Hub) -> Checked {
     }
     for (at, inst) in crowd.iter().enumerate() {
         let times = reader.times(inst);
-        ensure!(times == 1 || (gone.contains(&at) && times == 0), "{} was listed {times} times", inst.id);
+        ensure!(
+            times == 1 || (gone.contains(&at) && times == 0),
+            "{} was listed {times} times",
+            inst.id
+        );
     }
     Ok(())
 }

@@ -180,8 +180,10 @@ async fn a_placeholder_cannot_be_purged(h: Hub) -> Checked {
 async fn a_placeholder_survives_the_end_of_a_lease(h: Hub) -> Checked {
     h.sent(h.placeholder("a", "early")?).await?;
     h.settle().await;
-    let request =
-        durable_core::backend::ReceiveTurns { lease_for: h.timings().lease_short, ..h.ask_turns(1, std::time::Duration::ZERO) };
+    let request = durable_core::backend::ReceiveTurns {
+        lease_for: h.timings().lease_short,
+        ..h.ask_turns(1, std::time::Duration::ZERO)
+    };
     h.backend().receive_turns(request).await?;
     h.pass_lease().await;
     let inst = start(&h, ReusePolicy::Reject).await?;

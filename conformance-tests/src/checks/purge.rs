@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use durable_core::backend::{CommitOutcome, Envelope, InstanceQuery, OrchestrationStatus, PurgeOutcome, SendOutcome};
+use durable_core::backend::{
+    CommitOutcome, Envelope, InstanceQuery, OrchestrationStatus, PurgeOutcome, SendOutcome,
+};
 
 use crate::check::{Check, Checked, Need};
 use crate::driver::turns::bodies;
@@ -38,8 +40,11 @@ pub(super) fn list() -> Vec<Check> {
             continue;
         }
         let verb = if status.is_terminal() { "is" } else { "is_not" };
-        let name = format!("an_instance_that_is_{}_{verb}_purged", format!("{status:?}").to_lowercase());
-        checks.push(Check::new("purge", name, "H5", Need::Nothing, move |h| purge_in_status(h, status)));
+        let name =
+            format!("an_instance_that_is_{}_{verb}_purged", format!("{status:?}").to_lowercase());
+        checks.push(Check::new("purge", name, "H5", Need::Nothing, move |h| {
+            purge_in_status(h, status)
+        }));
     }
     checks
 }
@@ -49,9 +54,14 @@ async fn purge_in_status(h: Hub, status: OrchestrationStatus) -> Checked {
     if status != OrchestrationStatus::Pending {
         h.step(&h.turn_of(&inst).await?).status(status)?.apply().await?;
     }
-    let expected = if status.is_terminal() { PurgeOutcome::Purged } else { PurgeOutcome::NotTerminal };
+    let expected =
+        if status.is_terminal() { PurgeOutcome::Purged } else { PurgeOutcome::NotTerminal };
     ensure_eq!(h.purge(&inst.id).await?, expected, "outcome");
-    ensure_eq!(h.record(&inst.id).await?.is_none(), status.is_terminal(), "whether the record is gone");
+    ensure_eq!(
+        h.record(&inst.id).await?.is_none(),
+        status.is_terminal(),
+        "whether the record is gone"
+    );
     Ok(())
 }
 
@@ -190,17 +200,21 @@ async fn a_message_to_the_purged_execution_does_not_reach_the_successor(h: Hub) 
     let old = h.completed("a").await?;
     h.purged(&old).await?;
     h.running("a").await?;
-    h.send(Envelope { execution: Some(old.execution), ..h.message(&old.id, "for the old one") }).await?;
+    h.send(Envelope { execution: Some(old.execution), ..h.message(&old.id, "for the old one") })
+        .await?;
     h.no_turn("the message was for the purged execution").await
 }
 
-async fn a_message_of_a_commit_to_the_purged_execution_does_not_reach_the_successor(h: Hub) -> Checked {
+async fn a_message_of_a_commit_to_the_purged_execution_does_not_reach_the_successor(
+    h: Hub,
+) -> Checked {
     let child = h.created("child").await?;
     let work = h.turn_of(&child).await?;
     let parent = h.completed("parent").await?;
     h.purged(&parent).await?;
     h.running("parent").await?;
-    let report = Envelope { execution: Some(parent.execution), ..h.message(&parent.id, "child is done") };
+    let report =
+        Envelope { execution: Some(parent.execution), ..h.message(&parent.id, "child is done") };
     h.step(&work).message(report).apply().await?;
     h.no_turn("the message was for the purged execution").await
 }

@@ -31,7 +31,10 @@ pub(super) fn list() -> Vec<Check> {
         for (policy, reuse) in POLICIES {
             let created = *reuse == ReusePolicy::ReplaceTerminal && status.is_terminal();
             let verb = if created { "replaces" } else { "leaves" };
-            let name = format!("{policy}_{verb}_an_instance_that_is_{}", format!("{status:?}").to_lowercase());
+            let name = format!(
+                "{policy}_{verb}_an_instance_that_is_{}",
+                format!("{status:?}").to_lowercase()
+            );
             checks.push(Check::new("reuse", name, "O4", Need::Nothing, move |h| {
                 policy_on_status(h, status, *reuse, created)
             }));
@@ -55,7 +58,12 @@ async fn in_status(h: &Hub, status: OrchestrationStatus) -> Checked<Inst> {
     Ok(inst)
 }
 
-async fn policy_on_status(h: Hub, status: OrchestrationStatus, reuse: ReusePolicy, created: bool) -> Checked {
+async fn policy_on_status(
+    h: Hub,
+    status: OrchestrationStatus,
+    reuse: ReusePolicy,
+    created: bool,
+) -> Checked {
     let old = in_status(&h, status).await?;
     let mut request = h.creation("a")?;
     request.reuse = reuse;
@@ -65,7 +73,11 @@ async fn policy_on_status(h: Hub, status: OrchestrationStatus, reuse: ReusePolic
     let record = h.record_of(&old).await?;
     let (execution, status) =
         if created { (new, OrchestrationStatus::Pending) } else { (Some(old.execution), status) };
-    ensure_eq!((Some(record.execution), record.status), (execution, status), "execution and status afterwards");
+    ensure_eq!(
+        (Some(record.execution), record.status),
+        (execution, status),
+        "execution and status afterwards"
+    );
     Ok(())
 }
 
@@ -127,7 +139,11 @@ async fn a_replacing_creation_delivers_its_start_once(h: Hub) -> Checked {
     h.completed("a").await?;
     let new = replace(&h).await?;
     let work = h.turn_of(&new).await?;
-    ensure_eq!((work.execution, bodies(&work)), (new.execution, vec!["start".to_owned()]), "the first turn");
+    ensure_eq!(
+        (work.execution, bodies(&work)),
+        (new.execution, vec!["start".to_owned()]),
+        "the first turn"
+    );
     h.step(&work).apply().await?;
     h.no_turn("the start was read").await
 }
@@ -192,7 +208,9 @@ async fn the_last_holder_of_the_replaced_execution_cannot_commit(h: Hub) -> Chec
     Ok(())
 }
 
-async fn the_final_commit_of_the_replaced_execution_cannot_be_repeated_into_the_new_one(h: Hub) -> Checked {
+async fn the_final_commit_of_the_replaced_execution_cannot_be_repeated_into_the_new_one(
+    h: Hub,
+) -> Checked {
     let old = h.created("a").await?;
     let last = h.step(&h.turn_of(&old).await?).status(OrchestrationStatus::Completed)?;
     last.clone().apply().await?;

@@ -127,9 +127,9 @@ async fn timers_are_handed_out_in_order_of_time(h: Hub) -> Checked {
     let inst = h.running("a").await?;
     let step = h.step(&h.woken(&inst, "set timers").await?);
     let (base, quarter) = (h.now(), h.timings().delay / 4);
-    let step = [(1, 4), (2, 1), (3, 3), (4, 2)]
-        .iter()
-        .fold(step, |step, (seq, quarters)| step.timer(*seq, base + quarter * *quarters, &quarters.to_string()));
+    let step = [(1, 4), (2, 1), (3, 3), (4, 2)].iter().fold(step, |step, (seq, quarters)| {
+        step.timer(*seq, base + quarter * *quarters, &quarters.to_string())
+    });
     step.apply().await?;
     h.pass_delay().await;
     let mut found = Vec::new();

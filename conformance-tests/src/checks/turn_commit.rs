@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use durable_core::backend::{CommitOutcome, Envelope, InstanceQuery, OrchestrationStatus, TurnWork};
+use durable_core::backend::{
+    CommitOutcome, Envelope, InstanceQuery, OrchestrationStatus, TurnWork,
+};
 use durable_core::ids::{ExecutionId, LeaseToken};
 
 use crate::check::{Check, Checked, Need};
@@ -55,9 +57,13 @@ pub(super) fn list() -> Vec<Check> {
         C10 a_terminal_instance_cannot_commit_again,
     );
     for (part, build, seen) in PARTS {
-        checks.push(Check::new("turn_commit", format!("an_applied_commit_shows_{part}"), "C3", Need::Nothing, {
-            move |h| async move { an_applied_commit_shows(h, part, *build, *seen).await }
-        }));
+        checks.push(Check::new(
+            "turn_commit",
+            format!("an_applied_commit_shows_{part}"),
+            "C3",
+            Need::Nothing,
+            { move |h| async move { an_applied_commit_shows(h, part, *build, *seen).await } },
+        ));
         for (verdict, spoil) in REJECTIONS {
             let name = format!("a_{verdict}_commit_leaves_no_trace_of_{part}");
             checks.push(Check::new("turn_commit", name, "C3", Need::Nothing, {
@@ -82,11 +88,23 @@ const PARTS: &[(&str, Build, Seen)] = &[
     ("its_record", |_, step| step.status(OrchestrationStatus::Suspended), |s| s.record.clone()),
     ("its_activities", |_, step| Ok(step.activity(5, "task")), |s| s.tasks.clone()),
     ("its_cancelled_activities", |_, step| Ok(step.cancel(1)), |s| s.tasks.clone()),
-    ("its_messages", |h, step| Ok(step.message(h.message(&iid("other")?, "hi"))), |s| s.other.clone()),
-    ("its_created_child", |h, step| Ok(step.message(h.creation("child")?.start)), |s| s.child.clone()),
+    (
+        "its_messages",
+        |h, step| Ok(step.message(h.message(&iid("other")?, "hi"))),
+        |s| s.other.clone(),
+    ),
+    (
+        "its_created_child",
+        |h, step| Ok(step.message(h.creation("child")?.start)),
+        |s| s.child.clone(),
+    ),
     ("its_tracking_record", |_, step| Ok(step.tracking("tracked")), |s| s.tracking.clone()),
     ("its_next_generation", |_, step| step.next(ExecutionId(77), true), |s| s.executions.clone()),
-    ("its_timers", |h, step| Ok(step.timer(6, h.now() - Duration::from_secs(1), "timer")), |s| s.inbox.clone()),
+    (
+        "its_timers",
+        |h, step| Ok(step.timer(6, h.now() - Duration::from_secs(1), "timer")),
+        |s| s.inbox.clone(),
+    ),
 ];
 
 /// Ways in which a commit is not to be applied.
@@ -163,7 +181,12 @@ async fn an_applied_commit_shows(h: Hub, part: &str, build: Build, seen: Seen) -
     Ok(())
 }
 
-async fn a_rejected_commit_leaves_no_trace(h: Hub, part: &str, build: Build, spoil: Spoil) -> Checked {
+async fn a_rejected_commit_leaves_no_trace(
+    h: Hub,
+    part: &str,
+    build: Build,
+    spoil: Spoil,
+) -> Checked {
     let plain = {
         let neighbour = h.neighbour("plain").await?;
         let (inst, work) = stage(&neighbour).await?;
@@ -225,7 +248,11 @@ async fn an_unknown_token_is_a_lost_lease(h: Hub) -> Checked {
         let inst = h.created(&name).await?;
         let mut step = h.step(&h.turn_of(&inst).await?);
         step.commit.lease.token = LeaseToken(token);
-        ensure_eq!(step.commit().await?, CommitOutcome::LeaseLost, "outcome with the token {token}");
+        ensure_eq!(
+            step.commit().await?,
+            CommitOutcome::LeaseLost,
+            "outcome with the token {token}"
+        );
     }
     Ok(())
 }
@@ -488,7 +515,8 @@ async fn several_messages_to_one_instance_all_arrive(h: Hub) -> Checked {
     let other = h.running("other").await?;
     let inst = h.created("a").await?;
     let step = h.step(&h.turn_of(&inst).await?);
-    let step = ["1", "2", "3"].iter().fold(step, |step, body| step.message(h.message(&other.id, body)));
+    let step =
+        ["1", "2", "3"].iter().fold(step, |step, body| step.message(h.message(&other.id, body)));
     step.apply().await?;
     let mut found = Vec::new();
     while found.len() < 3 {
@@ -504,7 +532,8 @@ async fn a_wide_fan_out_is_committed_whole(h: Hub) -> Checked {
     let inst = h.created("a").await?;
     let step = h.step(&h.turn_of(&inst).await?);
     (1..=500).fold(step, |step, seq| step.activity(seq, "task")).apply().await?;
-    let mut tasks: Vec<_> = h.activities_all(500).await?.into_iter().map(|t| t.lease.task.seq).collect();
+    let mut tasks: Vec<_> =
+        h.activities_all(500).await?.into_iter().map(|t| t.lease.task.seq).collect();
     tasks.sort_unstable();
     ensure_eq!(tasks, (1..=500).collect::<Vec<u64>>(), "the tasks");
     Ok(())

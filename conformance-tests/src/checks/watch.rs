@@ -32,7 +32,11 @@ pub(super) fn list() -> Vec<Check> {
 }
 
 async fn watch_now(h: &Hub, id: &InstanceId, seen: u64) -> Checked<Option<InstanceRecord>> {
-    Ok(h.soon("the answer of a watch that does not wait", h.backend().watch(id, seen, Duration::ZERO)).await??)
+    Ok(h.soon(
+        "the answer of a watch that does not wait",
+        h.backend().watch(id, seen, Duration::ZERO),
+    )
+    .await??)
 }
 
 /// A watch that must be answered soon.
@@ -143,7 +147,11 @@ async fn a_replacement_is_seen(h: Hub) -> Checked {
 }
 
 /// Insists that a watch is still waiting after the change.
-async fn unseen_by_watch(h: &Hub, id: &InstanceId, change: impl Future<Output = Checked>) -> Checked {
+async fn unseen_by_watch(
+    h: &Hub,
+    id: &InstanceId,
+    change: impl Future<Output = Checked>,
+) -> Checked {
     let seen = h.record(id).await?.map_or(0, |r| r.revision);
     let (backend, id, wait) = (h.shared_backend(), id.clone(), h.wait());
     let mut waiting = h.spawn(async move { backend.watch(&id, seen, wait).await });

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use durable_core::backend::{
-    AbandonOutcome, ActivityCommit, ActivityLease, ActivityWork, CommitOutcome, Envelope, ReceiveActivities,
-    RenewActivity, RenewOutcome,
+    AbandonOutcome, ActivityCommit, ActivityLease, ActivityWork, CommitOutcome, Envelope,
+    ReceiveActivities, RenewActivity, RenewOutcome,
 };
 use durable_core::ids::{MessageId, QueueName};
 use durable_core::time::Timestamp;
@@ -17,7 +17,8 @@ impl Hub {
     pub(crate) async fn scheduling(&self, name: &str, count: u64) -> Checked<Inst> {
         let inst = self.running(name).await?;
         let work = self.woken(&inst, "schedule").await?;
-        let step = (1..=count).fold(self.step(&work), |step, seq| step.activity(seq, &format!("a{seq}")));
+        let step =
+            (1..=count).fold(self.step(&work), |step, seq| step.activity(seq, &format!("a{seq}")));
         step.apply().await?;
         Ok(inst)
     }
@@ -45,8 +46,13 @@ impl Hub {
     }
 
     /// What a receive brings that must bring something.
-    pub(crate) async fn activities(&self, request: ReceiveActivities) -> Checked<Vec<ActivityWork>> {
-        let works = self.soon("the arrival of an activity", self.backend().receive_activities(request)).await??;
+    pub(crate) async fn activities(
+        &self,
+        request: ReceiveActivities,
+    ) -> Checked<Vec<ActivityWork>> {
+        let works = self
+            .soon("the arrival of an activity", self.backend().receive_activities(request))
+            .await??;
         ensure!(!works.is_empty(), "no activity arrived");
         Ok(works)
     }
@@ -61,8 +67,9 @@ impl Hub {
     /// An activity on a lease that the check lets end.
     pub(crate) async fn short_activity(&self) -> Checked<ActivityWork> {
         let lease_for = self.timings().lease_short;
-        let mut works =
-            self.activities(ReceiveActivities { lease_for, ..self.ask_activities(1, self.wait()) }).await?;
+        let mut works = self
+            .activities(ReceiveActivities { lease_for, ..self.ask_activities(1, self.wait()) })
+            .await?;
         works.pop().ok_or_else(|| Failure::new("no activity"))
     }
 
@@ -70,7 +77,9 @@ impl Hub {
     pub(crate) async fn activities_all(&self, count: usize) -> Checked<Vec<ActivityWork>> {
         let mut works = Vec::new();
         while works.len() < count {
-            works.extend(self.activities(self.ask_activities(count - works.len(), self.wait())).await?);
+            works.extend(
+                self.activities(self.ask_activities(count - works.len(), self.wait())).await?,
+            );
         }
         ensure_eq!(works.len(), count, "activities received");
         Ok(works)
@@ -98,7 +107,10 @@ impl Hub {
         // Another id than the task's: the inbox knows messages, not tasks.
         let id = MessageId { source, seq: seq + (1 << 40) };
         let target = task.lease.instance.clone();
-        Envelope { execution: Some(task.execution), ..Envelope::new(id, target, self.number(), bytes(body)) }
+        Envelope {
+            execution: Some(task.execution),
+            ..Envelope::new(id, target, self.number(), bytes(body))
+        }
     }
 
     pub(crate) fn activity_commit(&self, task: &ActivityWork, body: &str) -> ActivityCommit {
@@ -111,7 +123,11 @@ impl Hub {
 
     /// Completes and insists on success.
     pub(crate) async fn completes(&self, task: &ActivityWork, body: &str) -> Checked {
-        ensure_eq!(self.complete(task, body).await?, CommitOutcome::Applied, "outcome of an activity's commit");
+        ensure_eq!(
+            self.complete(task, body).await?,
+            CommitOutcome::Applied,
+            "outcome of an activity's commit"
+        );
         Ok(())
     }
 
@@ -121,11 +137,16 @@ impl Hub {
         lease_for: Duration,
         progress: Option<&str>,
     ) -> Checked<RenewOutcome> {
-        let renewal = RenewActivity { lease: lease.clone(), lease_for, progress: progress.map(bytes) };
+        let renewal =
+            RenewActivity { lease: lease.clone(), lease_for, progress: progress.map(bytes) };
         only(self.backend().renew_activities(vec![renewal]).await)
     }
 
-    pub(crate) async fn abandon_activity(&self, lease: &ActivityLease, delay: Duration) -> Checked<AbandonOutcome> {
+    pub(crate) async fn abandon_activity(
+        &self,
+        lease: &ActivityLease,
+        delay: Duration,
+    ) -> Checked<AbandonOutcome> {
         only(self.backend().abandon_activities(vec![lease.clone()], delay).await)
     }
 }

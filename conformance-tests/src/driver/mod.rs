@@ -123,7 +123,9 @@ impl Hub {
             loop {
                 match world.store.open(&name, world.env()).await {
                     // Whatever the old handle ran in the background may take a moment to end.
-                    Err(e) if e.kind() == BackendErrorKind::InUse => world.real.sleep(world.timings.grace).await,
+                    Err(e) if e.kind() == BackendErrorKind::InUse => {
+                        world.real.sleep(world.timings.grace).await
+                    }
                     other => return other,
                 }
             }

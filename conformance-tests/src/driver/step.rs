@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use durable_core::backend::{
-    CommitOutcome, Disposition, Envelope, HistoryChunk, InstanceRecord, NextGeneration, OrchestrationStatus, TurnCommit,
-    TurnWork,
+    CommitOutcome, Disposition, Envelope, HistoryChunk, InstanceRecord, NextGeneration,
+    OrchestrationStatus, TurnCommit, TurnWork,
 };
 use durable_core::ids::{ExecutionId, MessageId, QueueName};
 use durable_core::time::Timestamp;
@@ -142,7 +142,8 @@ impl Step {
             record.execution = execution;
             record.generation = 2;
         }
-        step.commit.next = Some(NextGeneration { execution, chunk: chunk(1, "next"), keep_history });
+        step.commit.next =
+            Some(NextGeneration { execution, chunk: chunk(1, "next"), keep_history });
         Ok(step)
     }
 

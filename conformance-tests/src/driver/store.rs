@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use durable_core::backend::{
-    AbandonOutcome, HistoryChunk, HistoryRead, InstanceQuery, InstanceRecord, PurgeOutcome, ReceiveTracking,
-    TrackingWork,
+    AbandonOutcome, HistoryChunk, HistoryRead, InstanceQuery, InstanceRecord, PurgeOutcome,
+    ReceiveTracking, TrackingWork,
 };
 use durable_core::ids::{ExecutionId, InstanceId};
 
@@ -24,11 +24,17 @@ impl Hub {
 
     /// The record that must exist.
     pub(crate) async fn record_of(&self, inst: &Inst) -> Checked<InstanceRecord> {
-        self.record(&inst.id).await?.ok_or_else(|| Failure::new(format!("there is no record of {}", inst.id)))
+        self.record(&inst.id)
+            .await?
+            .ok_or_else(|| Failure::new(format!("there is no record of {}", inst.id)))
     }
 
     /// A whole history, page by page.
-    pub(crate) async fn history_of(&self, id: &InstanceId, execution: ExecutionId) -> Checked<Vec<HistoryChunk>> {
+    pub(crate) async fn history_of(
+        &self,
+        id: &InstanceId,
+        execution: ExecutionId,
+    ) -> Checked<Vec<HistoryChunk>> {
         self.history_in_pages(id, execution, PAGE_BYTES).await
     }
 
@@ -98,8 +104,12 @@ impl Hub {
         expected.sort();
         let look = async {
             loop {
-                let mut found: Vec<String> =
-                    self.list(query.clone()).await?.into_iter().map(|r| r.instance.to_string()).collect();
+                let mut found: Vec<String> = self
+                    .list(query.clone())
+                    .await?
+                    .into_iter()
+                    .map(|r| r.instance.to_string())
+                    .collect();
                 found.sort();
                 if found == expected || self.capabilities().consistent_listing {
                     return Ok::<_, Failure>(found);
@@ -133,7 +143,9 @@ impl Hub {
 
     /// What a receive brings that must bring something.
     pub(crate) async fn trackings(&self, request: ReceiveTracking) -> Checked<Vec<Tracking>> {
-        let works = self.soon("the arrival of a tracking record", self.backend().receive_tracking(request)).await??;
+        let works = self
+            .soon("the arrival of a tracking record", self.backend().receive_tracking(request))
+            .await??;
         ensure!(!works.is_empty(), "no tracking record arrived");
         Ok(works)
     }
@@ -154,7 +166,11 @@ impl Hub {
         let mut texts = Vec::new();
         for _ in 0..count {
             let work = self.tracking().await?;
-            ensure_eq!(self.ack(&work).await?, AbandonOutcome::Done, "answer to an acknowledgement");
+            ensure_eq!(
+                self.ack(&work).await?,
+                AbandonOutcome::Done,
+                "answer to an acknowledgement"
+            );
             texts.push(String::from_utf8_lossy(&work.body).into_owned());
         }
         Ok(texts)

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use durable_core::backend::{
-    AbandonOutcome, CreateInstance, CreateOutcome, Envelope, InstanceRecord, OrchestrationStatus, ReceiveTurns,
-    RenewOutcome, ReusePolicy, SendOutcome, TurnLease, TurnWork,
+    AbandonOutcome, CreateInstance, CreateOutcome, Envelope, InstanceRecord, OrchestrationStatus,
+    ReceiveTurns, RenewOutcome, ReusePolicy, SendOutcome, TurnLease, TurnWork,
 };
 use durable_core::ids::{ExecutionId, InstanceId, Name};
 use durable_core::limits::MESSAGES_PER_TURN_MAX;
@@ -16,7 +16,11 @@ use crate::check::{Checked, Failure};
 
 impl Hub {
     /// A first record, as a client would make it.
-    pub(crate) fn first_record(&self, id: &InstanceId, execution: ExecutionId) -> Checked<InstanceRecord> {
+    pub(crate) fn first_record(
+        &self,
+        id: &InstanceId,
+        execution: ExecutionId,
+    ) -> Checked<InstanceRecord> {
         let now = self.now();
         Ok(InstanceRecord {
             instance: id.clone(),
@@ -56,11 +60,16 @@ impl Hub {
     pub(crate) async fn must_create(&self, request: CreateInstance) -> Checked<Inst> {
         let inst = Inst {
             id: request.start.target.clone(),
-            execution: request.start.execution.ok_or_else(|| Failure::new("a creation without execution"))?,
+            execution: request
+                .start
+                .execution
+                .ok_or_else(|| Failure::new("a creation without execution"))?,
         };
         match self.create(request).await? {
             CreateOutcome::Created => Ok(inst),
-            CreateOutcome::Exists(record) => Err(Failure::new(format!("not created, there is {record:?}"))),
+            CreateOutcome::Exists(record) => {
+                Err(Failure::new(format!("not created, there is {record:?}")))
+            }
         }
     }
 
@@ -86,7 +95,11 @@ impl Hub {
     }
 
     /// An instance that is held until it gets a control message, or until `until`.
-    pub(crate) async fn held(&self, name: &str, until: Option<durable_core::time::Timestamp>) -> Checked<Inst> {
+    pub(crate) async fn held(
+        &self,
+        name: &str,
+        until: Option<durable_core::time::Timestamp>,
+    ) -> Checked<Inst> {
         let inst = self.created(name).await?;
         let work = self.turn_of(&inst).await?;
         self.step(&work).status(OrchestrationStatus::Suspended)?.hold(until).apply().await?;
@@ -143,7 +156,8 @@ impl Hub {
 
     /// What a receive brings that must bring something.
     pub(crate) async fn turns(&self, request: ReceiveTurns) -> Checked<Vec<TurnWork>> {
-        let works = self.soon("the arrival of a turn", self.backend().receive_turns(request)).await??;
+        let works =
+            self.soon("the arrival of a turn", self.backend().receive_turns(request)).await??;
         ensure!(!works.is_empty(), "no turn arrived");
         Ok(works)
     }
@@ -164,7 +178,10 @@ impl Hub {
 
     /// The next turn of this instance, on a lease that the check lets end.
     pub(crate) async fn short_turn_of(&self, inst: &Inst) -> Checked<TurnWork> {
-        let request = ReceiveTurns { lease_for: self.timings().lease_short, ..self.ask_turns(1, self.wait()) };
+        let request = ReceiveTurns {
+            lease_for: self.timings().lease_short,
+            ..self.ask_turns(1, self.wait())
+        };
         let mut works = self.turns(request).await?;
         let work = works.pop().ok_or_else(|| Failure::new("no turn"))?;
         ensure_eq!(work.lease.instance, inst.id, "the instance handed out");
@@ -208,7 +225,11 @@ impl Hub {
 
     /// Insists that nothing is handed out before `at`. On a real clock that time may have come
     /// meanwhile; then nothing can be said.
-    pub(crate) async fn no_turn_before(&self, at: durable_core::time::Timestamp, why: &str) -> Checked {
+    pub(crate) async fn no_turn_before(
+        &self,
+        at: durable_core::time::Timestamp,
+        why: &str,
+    ) -> Checked {
         self.settle().await;
         let works = self.turns_now(10).await?;
         ensure!(works.is_empty() || self.now() >= at, "{why}, but {works:?} was handed out");
@@ -219,7 +240,11 @@ impl Hub {
         only(self.backend().renew_turns(vec![lease.clone()], time).await)
     }
 
-    pub(crate) async fn abandon(&self, lease: &TurnLease, delay: Duration) -> Checked<AbandonOutcome> {
+    pub(crate) async fn abandon(
+        &self,
+        lease: &TurnLease,
+        delay: Duration,
+    ) -> Checked<AbandonOutcome> {
         only(self.backend().abandon_turns(vec![lease.clone()], delay).await)
     }
 }

@@ -68,7 +68,10 @@ pub trait ActivityQueue: Send + Sync {
     ///
     /// # Cancel safety
     /// Dropping the future may leave tasks on loan until their lease ends; none is lost.
-    async fn receive_activities(&self, request: ReceiveActivities) -> BackendResult<Vec<ActivityWork>>;
+    async fn receive_activities(
+        &self,
+        request: ReceiveActivities,
+    ) -> BackendResult<Vec<ActivityWork>>;
 
     /// Keeps tasks longer and records progress.
     ///
@@ -76,7 +79,10 @@ pub trait ActivityQueue: Send + Sync {
     /// - Q5: answers [`RenewOutcome::Lost`] when the token is not current and
     ///   [`RenewOutcome::Cancelled`] when the orchestration no longer wants the result;
     ///   neither has an effect.
-    async fn renew_activities(&self, renewals: Vec<RenewActivity>) -> Vec<BackendResult<RenewOutcome>>;
+    async fn renew_activities(
+        &self,
+        renewals: Vec<RenewActivity>,
+    ) -> Vec<BackendResult<RenewOutcome>>;
 
     /// Gives tasks back, to be handed out again after `delay`.
     ///

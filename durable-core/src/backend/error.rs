@@ -70,7 +70,11 @@ struct Inner {
 impl BackendError {
     /// An error of `kind` in `operation`; the context says what to do, in plain words.
     /// Starts as not applied, with the kind's usual retry advice.
-    pub fn new(kind: BackendErrorKind, operation: &'static str, context: impl Into<String>) -> Self {
+    pub fn new(
+        kind: BackendErrorKind,
+        operation: &'static str,
+        context: impl Into<String>,
+    ) -> Self {
         let retry = match kind {
             BackendErrorKind::Unavailable => Retry::After(Duration::from_millis(100)),
             BackendErrorKind::Throttled => Retry::After(Duration::from_millis(500)),
@@ -79,7 +83,14 @@ impl BackendError {
         };
         let context = context.into();
         Self {
-            inner: Box::new(Inner { kind, applied: Applied::NotApplied, retry, operation, context, source: None }),
+            inner: Box::new(Inner {
+                kind,
+                applied: Applied::NotApplied,
+                retry,
+                operation,
+                context,
+                source: None,
+            }),
         }
     }
 

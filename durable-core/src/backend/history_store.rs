@@ -46,7 +46,10 @@ pub enum PurgeOutcome {
 #[async_trait]
 pub trait HistoryStore: Send + Sync {
     /// Reads records, each as of the last acknowledged commit (read-your-writes).
-    async fn read_records(&self, instances: Vec<InstanceId>) -> Vec<BackendResult<Option<InstanceRecord>>>;
+    async fn read_records(
+        &self,
+        instances: Vec<InstanceId>,
+    ) -> Vec<BackendResult<Option<InstanceRecord>>>;
 
     /// Reads part of a history; an unknown instance or execution has an empty one.
     ///

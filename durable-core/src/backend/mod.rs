@@ -49,7 +49,9 @@ use crate::ids::HubName;
 
 pub use activity_queue::{ActivityQueue, ActivityWork, ReceiveActivities, RenewActivity};
 pub use capabilities::{Capabilities, Durability};
-pub use commit::{ActivityCommit, CommitOutcome, Disposition, HistoryChunk, NextGeneration, TurnCommit};
+pub use commit::{
+    ActivityCommit, CommitOutcome, Disposition, HistoryChunk, NextGeneration, TurnCommit,
+};
 pub use envelope::{Envelope, SendOutcome};
 pub use error::{Applied, BackendError, BackendErrorKind, BackendResult, Retry};
 pub use history_store::{HistoryPage, HistoryRead, HistoryStore, PurgeOutcome};
@@ -64,7 +66,9 @@ pub use tracking_queue::{ReceiveTracking, TrackingQueue, TrackingWork};
 
 /// One task hub on one store.
 #[async_trait]
-pub trait Backend: OrchestrationQueue + ActivityQueue + TrackingQueue + HistoryStore + Debug {
+pub trait Backend:
+    OrchestrationQueue + ActivityQueue + TrackingQueue + HistoryStore + Debug
+{
     /// What differs between adapters. Constant for the life of the value.
     fn capabilities(&self) -> &Capabilities;
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{AbandonOutcome, BackendResult, Envelope, InstanceRecord, RenewOutcome, SendOutcome, TurnLease};
+use super::{
+    AbandonOutcome, BackendResult, Envelope, InstanceRecord, RenewOutcome, SendOutcome, TurnLease,
+};
 use crate::ids::{ExecutionId, MessageId, WorkerId};
 use crate::time::Timestamp;
 
@@ -96,7 +98,10 @@ pub trait OrchestrationQueue: Send + Sync {
     ///   succeeds under every policy and keeps its inbox, behind the start message.
     /// - O4: replacing gives the record a higher revision than the old one had, and drops the
     ///   old generation's history, inbox, timers and activities.
-    async fn create_instances(&self, requests: Vec<CreateInstance>) -> Vec<BackendResult<CreateOutcome>>;
+    async fn create_instances(
+        &self,
+        requests: Vec<CreateInstance>,
+    ) -> Vec<BackendResult<CreateOutcome>>;
 
     /// Puts messages into inboxes.
     ///
@@ -125,12 +130,20 @@ pub trait OrchestrationQueue: Send + Sync {
     async fn receive_turns(&self, request: ReceiveTurns) -> BackendResult<Vec<TurnWork>>;
 
     /// Keeps instances longer.
-    async fn renew_turns(&self, leases: Vec<TurnLease>, lease_for: Duration) -> Vec<BackendResult<RenewOutcome>>;
+    async fn renew_turns(
+        &self,
+        leases: Vec<TurnLease>,
+        lease_for: Duration,
+    ) -> Vec<BackendResult<RenewOutcome>>;
 
     /// Gives instances back unchanged, to be handed out again after `delay`.
     ///
     /// # Contract
     /// - O11: messages stay; `delivery` is not reset; a stale token changes nothing. A `control`
     ///   message that arrives ends the delay.
-    async fn abandon_turns(&self, leases: Vec<TurnLease>, delay: Duration) -> Vec<BackendResult<AbandonOutcome>>;
+    async fn abandon_turns(
+        &self,
+        leases: Vec<TurnLease>,
+        delay: Duration,
+    ) -> Vec<BackendResult<AbandonOutcome>>;
 }

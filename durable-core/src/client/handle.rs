@@ -78,7 +78,10 @@ impl<O, E> InstanceHandle<O, E> {
     /// [`Backend`](ErrorKind::Backend). Brief troubles of the store are waited out.
     ///
     /// Cancel safety: may be dropped at any time.
-    pub async fn wait_until(&self, wanted: impl Fn(&InstanceStatus) -> bool) -> Result<InstanceStatus, Error> {
+    pub async fn wait_until(
+        &self,
+        wanted: impl Fn(&InstanceStatus) -> bool,
+    ) -> Result<InstanceStatus, Error> {
         let mut status = self.status().await?;
         loop {
             if wanted(&status) {
@@ -110,7 +113,8 @@ impl<O, E> InstanceHandle<O, E> {
             Ok(ended) => ended,
             Err(_) => {
                 let status = self.status().await?;
-                let mut text = format!("instance `{}` is {:?} after {limit:?}", self.id, status.status());
+                let mut text =
+                    format!("instance `{}` is {:?} after {limit:?}", self.id, status.status());
                 if let Some(report) = status.report() {
                     text.push_str(&format!(": {report}"));
                 }
@@ -156,6 +160,9 @@ impl<O: DeserializeOwned, E: UserError> InstanceHandle<O, E> {
             .failure()
             .cloned()
             .unwrap_or_else(|| Failure::of_kind(FailureKind::Terminated, "no reason was recorded"));
-        Err(Error::failed(format!("orchestration `{}` ended as {:?}", self.id, ended.status()), failure))
+        Err(Error::failed(
+            format!("orchestration `{}` ended as {:?}", self.id, ended.status()),
+            failure,
+        ))
     }
 }

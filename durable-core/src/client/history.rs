@@ -60,12 +60,19 @@ impl HistoryStream {
             }
             let Some(from) = self.next else { return Ok(None) };
             let execution = self.execution().await?;
-            let read =
-                HistoryRead { instance: self.instance.clone(), execution, from, bytes_max: PAGE_BYTES };
+            let read = HistoryRead {
+                instance: self.instance.clone(),
+                execution,
+                from,
+                bytes_max: PAGE_BYTES,
+            };
             let page = self.client.backend.read_history(read).await?;
             for chunk in &page.chunks {
                 let events = wire::decode_chunk(chunk).map_err(|error| {
-                    let text = format!("the history of `{}` (DT0012) cannot be read: {error}", self.instance);
+                    let text = format!(
+                        "the history of `{}` (DT0012) cannot be read: {error}",
+                        self.instance
+                    );
                     Error::new(ErrorKind::Conversion, text)
                 })?;
                 self.ready.extend(events);

@@ -29,7 +29,11 @@ pub struct RaiseEvent {
 
 impl<O, E> InstanceHandle<O, E> {
     /// Says what event to raise; nothing happens before [`send`](RaiseEvent::send).
-    pub fn raise_event<T: Serialize + ?Sized>(&self, name: impl AsRef<str>, value: &T) -> RaiseEvent {
+    pub fn raise_event<T: Serialize + ?Sized>(
+        &self,
+        name: impl AsRef<str>,
+        value: &T,
+    ) -> RaiseEvent {
         RaiseEvent {
             client: self.client.clone(),
             instance: self.id.clone(),
@@ -159,12 +163,14 @@ impl Client {
         let instance = envelope.target.clone();
         match self.backend.send(vec![envelope]).await.pop() {
             Some(Ok(SendOutcome::Accepted)) => Ok(()),
-            Some(Ok(SendOutcome::NoInstance)) => {
-                Err(Error::new(ErrorKind::NotFound, format!("there is no instance `{instance}` in this hub")))
-            }
-            Some(Ok(SendOutcome::Terminal)) => {
-                Err(Error::new(ErrorKind::Ended, format!("instance `{instance}` has ended; it takes no more messages")))
-            }
+            Some(Ok(SendOutcome::NoInstance)) => Err(Error::new(
+                ErrorKind::NotFound,
+                format!("there is no instance `{instance}` in this hub"),
+            )),
+            Some(Ok(SendOutcome::Terminal)) => Err(Error::new(
+                ErrorKind::Ended,
+                format!("instance `{instance}` has ended; it takes no more messages"),
+            )),
             Some(Ok(SendOutcome::InboxFull)) => {
                 let text = format!(
                     "instance `{instance}` has {} unread messages; send again when it has read some",

@@ -24,7 +24,8 @@ impl<O, E> InstanceHandle<O, E> {
             Some(Ok(PurgeOutcome::Purged)) => Ok(()),
             Some(Ok(PurgeOutcome::NoInstance)) | None => Err(self.not_found()),
             Some(Ok(PurgeOutcome::NotTerminal)) => {
-                let text = format!("instance `{}` has not ended; terminate it before purging it", self.id);
+                let text =
+                    format!("instance `{}` has not ended; terminate it before purging it", self.id);
                 Err(Error::new(ErrorKind::InvalidArgument, text))
             }
             Some(Err(error)) => Err(error.into()),
@@ -45,7 +46,8 @@ impl Client {
             return Err(Error::new(ErrorKind::InvalidArgument, text));
         }
         if query.statuses.is_empty() {
-            query.statuses = OrchestrationStatus::ALL.into_iter().filter(|s| s.is_terminal()).collect();
+            query.statuses =
+                OrchestrationStatus::ALL.into_iter().filter(|s| s.is_terminal()).collect();
         }
         let page = self.backend.list(query).await?;
         let ids: Vec<_> = page.items.into_iter().map(|record| record.instance).collect();

@@ -44,7 +44,11 @@ impl Client {
 
     /// Says how to start an orchestration; nothing happens before
     /// [`send`](StartInstance::send).
-    pub fn start<R: OrchestrationRef>(&self, orchestration: R, input: R::Input) -> StartInstance<R> {
+    pub fn start<R: OrchestrationRef>(
+        &self,
+        orchestration: R,
+        input: R::Input,
+    ) -> StartInstance<R> {
         StartInstance::new(self.clone(), orchestration, input)
     }
 

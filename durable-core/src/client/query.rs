@@ -22,7 +22,10 @@ pub struct InstanceStatus {
 impl InstanceStatus {
     pub(super) fn from_record(record: InstanceRecord) -> Result<Self, Error> {
         let details = wire::decode_details(&record.details).map_err(|error| {
-            let text = format!("the record of instance `{}` (DT0012) cannot be read: {error}", record.instance);
+            let text = format!(
+                "the record of instance `{}` (DT0012) cannot be read: {error}",
+                record.instance
+            );
             Error::new(ErrorKind::Conversion, text)
         })?;
         Ok(Self { record, details })
@@ -175,11 +178,16 @@ impl Client {
     /// [`Backend`](ErrorKind::Backend).
     pub async fn list(&self, query: InstanceQuery) -> Result<InstanceStatusPage, Error> {
         if query.page_items > limits::PAGE_ITEMS_MAX {
-            let text = format!("a page of {} items; the limit is {}", query.page_items, limits::PAGE_ITEMS_MAX);
+            let text = format!(
+                "a page of {} items; the limit is {}",
+                query.page_items,
+                limits::PAGE_ITEMS_MAX
+            );
             return Err(Error::new(ErrorKind::InvalidArgument, text));
         }
         let page = self.backend.list(query).await?;
-        let items = page.items.into_iter().map(InstanceStatus::from_record).collect::<Result<_, _>>()?;
+        let items =
+            page.items.into_iter().map(InstanceStatus::from_record).collect::<Result<_, _>>()?;
         Ok(InstanceStatusPage { items, next: page.next })
     }
 
@@ -187,7 +195,10 @@ impl Client {
     ///
     /// # Errors
     /// [`Backend`](ErrorKind::Backend) when any read fails.
-    pub async fn statuses(&self, ids: Vec<InstanceId>) -> Result<Vec<Option<InstanceStatus>>, Error> {
+    pub async fn statuses(
+        &self,
+        ids: Vec<InstanceId>,
+    ) -> Result<Vec<Option<InstanceStatus>>, Error> {
         let mut statuses = Vec::with_capacity(ids.len());
         for record in self.backend.read_records(ids).await {
             statuses.push(record?.map(InstanceStatus::from_record).transpose()?);

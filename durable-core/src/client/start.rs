@@ -33,7 +33,10 @@ pub struct StartInstance<R: OrchestrationRef> {
 
 impl<R: OrchestrationRef> fmt::Debug for StartInstance<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StartInstance").field("id", &self.id).field("at", &self.at).finish_non_exhaustive()
+        f.debug_struct("StartInstance")
+            .field("id", &self.id)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
     }
 }
 
@@ -114,7 +117,8 @@ impl<R: OrchestrationRef> StartInstance<R> {
             return Err(Error::new(ErrorKind::InvalidArgument, text));
         }
         check_tags(&self.tags)?;
-        let version = self.version.unwrap_or_else(|| self.orchestration.orchestration_version().to_owned());
+        let version =
+            self.version.unwrap_or_else(|| self.orchestration.orchestration_version().to_owned());
         let start = ExecutionStarted {
             name: self.orchestration.orchestration_name(),
             version,
@@ -141,7 +145,9 @@ impl<R: OrchestrationRef> StartInstance<R> {
                 tracing::debug!(%instance, "{}", telemetry::STARTED);
                 Ok(handle)
             }
-            Some(Ok(CreateOutcome::Exists(_))) if self.reuse == ReusePolicy::ReturnExisting => Ok(handle),
+            Some(Ok(CreateOutcome::Exists(_))) if self.reuse == ReusePolicy::ReturnExisting => {
+                Ok(handle)
+            }
             Some(Ok(CreateOutcome::Exists(record))) => {
                 let text = format!(
                     "instance `{instance}` (DT0006) already exists and is {:?}; choose another id or a reuse policy",

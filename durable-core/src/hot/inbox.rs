@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::HubState;
 use super::slot::{Pause, Slot, Waiting};
-use crate::backend::{CreateInstance, CreateOutcome, Envelope, InstanceRecord, OrchestrationStatus, ReusePolicy, SendOutcome};
+use crate::backend::{
+    CreateInstance, CreateOutcome, Envelope, InstanceRecord, OrchestrationStatus, ReusePolicy,
+    SendOutcome,
+};
 use crate::ids::InstanceId;
 use crate::limits;
 use crate::time::Timestamp;
@@ -88,7 +91,11 @@ impl HubState {
     /// What sending would do, without doing it.
     pub fn check_send(&self, envelope: &Envelope) -> SendOutcome {
         let Some(slot) = self.instances.get(&envelope.target) else {
-            return if envelope.creates.is_some() { SendOutcome::Accepted } else { SendOutcome::NoInstance };
+            return if envelope.creates.is_some() {
+                SendOutcome::Accepted
+            } else {
+                SendOutcome::NoInstance
+            };
         };
         if envelope.creates.is_some() {
             return SendOutcome::Accepted;
@@ -156,12 +163,18 @@ impl HubState {
         }
         slot.lsn = lsn;
         let instance = envelope.target;
-        let message =
-            Waiting { id: envelope.id, execution, control: envelope.control, enqueued_at: now, body: envelope.body };
+        let message = Waiting {
+            id: envelope.id,
+            execution,
+            control: envelope.control,
+            enqueued_at: now,
+            body: envelope.body,
+        };
         match envelope.visible_at.filter(|at| *at > now) {
             Some(at) => {
                 slot.delayed.push((at, number, message.id));
-                let earliest = self.timers.first_key_value().is_none_or(|((first, _), _)| at < *first);
+                let earliest =
+                    self.timers.first_key_value().is_none_or(|((first, _), _)| at < *first);
                 self.timers.insert((at, number), (instance.clone(), message));
                 self.signals.turns |= earliest;
             }
@@ -174,7 +187,11 @@ impl HubState {
     }
 
     /// Removes a delayed message; `false` if there is none of that id.
-    pub(super) fn cancel_delayed(&mut self, instance: &InstanceId, id: crate::ids::MessageId) -> bool {
+    pub(super) fn cancel_delayed(
+        &mut self,
+        instance: &InstanceId,
+        id: crate::ids::MessageId,
+    ) -> bool {
         let Some(slot) = self.instances.get_mut(instance) else { return false };
         let Some(at) = slot.delayed.iter().position(|(_, _, d)| *d == id) else { return false };
         let (time, number, _) = slot.delayed.swap_remove(at);

@@ -5,7 +5,8 @@ use std::ops::Bound;
 use super::HubState;
 use super::slot::StoredChunk;
 use crate::backend::{
-    HistoryChunk, HistoryPage, InstancePage, InstanceQuery, InstanceRecord, PageCursor, PurgeOutcome,
+    HistoryChunk, HistoryPage, InstancePage, InstanceQuery, InstanceRecord, PageCursor,
+    PurgeOutcome,
 };
 use crate::ids::{ExecutionId, InstanceId};
 

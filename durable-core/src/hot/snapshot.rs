@@ -151,7 +151,9 @@ impl HubState {
             &mut slot.history
         } else {
             let older = slot.rare.iter_mut().flat_map(|r| r.older.iter_mut());
-            let Some((_, chunks)) = older.into_iter().find(|(e, _)| *e == execution) else { return };
+            let Some((_, chunks)) = older.into_iter().find(|(e, _)| *e == execution) else {
+                return;
+            };
             chunks
         };
         let blocks = blocks.min(chunks.len());
@@ -179,7 +181,8 @@ impl HubState {
     /// Tracking records that were not acknowledged, oldest first.
     pub fn open_tracking(&self) -> Vec<Envelope> {
         let leased = self.tracking_leased.values().map(|(_, _, e)| e);
-        let mut open: Vec<_> = leased.chain(self.tracking.iter().map(|t| &t.envelope)).cloned().collect();
+        let mut open: Vec<_> =
+            leased.chain(self.tracking.iter().map(|t| &t.envelope)).cloned().collect();
         open.sort_by_key(|e| e.order_key);
         open
     }

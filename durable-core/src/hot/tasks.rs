@@ -7,7 +7,8 @@ use bytes::Bytes;
 use super::HubState;
 use super::slot::Loan;
 use crate::backend::{
-    AbandonOutcome, ActivityCommit, ActivityLease, ActivityWork, CommitOutcome, Envelope, RenewActivity, RenewOutcome,
+    AbandonOutcome, ActivityCommit, ActivityLease, ActivityWork, CommitOutcome, Envelope,
+    RenewActivity, RenewOutcome,
 };
 use crate::ids::{ExecutionId, InstanceId, LeaseToken, MessageId, QueueName};
 use crate::time::Timestamp;
@@ -116,7 +117,9 @@ impl HubState {
         let mut works = Vec::new();
         for queue in queues {
             while works.len() < max {
-                let Some(id) = self.queues.get_mut(queue).and_then(VecDeque::pop_front) else { break };
+                let Some(id) = self.queues.get_mut(queue).and_then(VecDeque::pop_front) else {
+                    break;
+                };
                 let Some(task) = self.tasks.get_mut(&id) else { continue };
                 if task.loan.is_some() {
                     continue;
@@ -181,7 +184,12 @@ impl HubState {
     }
 
     /// Takes a task back, to be handed out again at `until`.
-    pub fn abandon_activity(&mut self, lease: &ActivityLease, now: Timestamp, until: Timestamp) -> AbandonOutcome {
+    pub fn abandon_activity(
+        &mut self,
+        lease: &ActivityLease,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> AbandonOutcome {
         if self.loan_of(lease).is_none() {
             return AbandonOutcome::Lost;
         }
@@ -232,10 +240,18 @@ impl HubState {
     }
 
     /// Removes tasks and timers that belong to an earlier generation.
-    pub(super) fn drop_work_of_old_generation(&mut self, instance: &InstanceId, current: ExecutionId) {
+    pub(super) fn drop_work_of_old_generation(
+        &mut self,
+        instance: &InstanceId,
+        current: ExecutionId,
+    ) {
         let Some(slot) = self.instances.get(instance) else { return };
-        let old: Vec<_> =
-            slot.tasks.iter().copied().filter(|t| self.tasks.get(t).is_none_or(|t| t.execution != current)).collect();
+        let old: Vec<_> = slot
+            .tasks
+            .iter()
+            .copied()
+            .filter(|t| self.tasks.get(t).is_none_or(|t| t.execution != current))
+            .collect();
         let stale: Vec<_> = slot
             .delayed
             .iter()

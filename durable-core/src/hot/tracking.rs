@@ -36,7 +36,11 @@ impl HubState {
             let Some(Tracked { envelope }) = self.tracking.pop_front() else { break };
             let token = token();
             works.push(TrackingWork {
-                lease: TrackingLease { record: envelope.id, instance: envelope.target.clone(), token },
+                lease: TrackingLease {
+                    record: envelope.id,
+                    instance: envelope.target.clone(),
+                    token,
+                },
                 instance: envelope.target.clone(),
                 body: envelope.body.clone(),
             });

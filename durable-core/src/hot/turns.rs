@@ -3,7 +3,8 @@
 use super::HubState;
 use super::slot::{Loan, Pause};
 use crate::backend::{
-    AbandonOutcome, CommitOutcome, Disposition, Envelope, InboxMessage, RenewOutcome, TurnCommit, TurnLease, TurnWork,
+    AbandonOutcome, CommitOutcome, Disposition, Envelope, InboxMessage, RenewOutcome, TurnCommit,
+    TurnLease, TurnWork,
 };
 use crate::ids::{InstanceId, LeaseToken, MessageId};
 use crate::time::Timestamp;
@@ -31,7 +32,11 @@ impl HubState {
             let messages = slot
                 .deliverable(now, messages_max.max(1))
                 .into_iter()
-                .map(|m| InboxMessage { id: m.id, enqueued_at: m.enqueued_at, body: m.body.clone() })
+                .map(|m| InboxMessage {
+                    id: m.id,
+                    enqueued_at: m.enqueued_at,
+                    body: m.body.clone(),
+                })
                 .collect();
             slot.delivery = slot.delivery.saturating_add(1);
             let token = token();
@@ -110,7 +115,12 @@ impl HubState {
     }
 
     /// Takes an instance back unchanged.
-    pub fn abandon_turn(&mut self, lease: &TurnLease, now: Timestamp, until: Timestamp) -> AbandonOutcome {
+    pub fn abandon_turn(
+        &mut self,
+        lease: &TurnLease,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> AbandonOutcome {
         if !self.holds(lease) {
             return AbandonOutcome::Lost;
         }
@@ -138,7 +148,8 @@ impl HubState {
             let repeated = slot.committed == Some(commit.lease.token);
             return Some(if repeated { CommitOutcome::Applied } else { CommitOutcome::LeaseLost });
         }
-        let fits = slot.record.execution == commit.execution && slot.record.events == commit.expected_events;
+        let fits = slot.record.execution == commit.execution
+            && slot.record.events == commit.expected_events;
         (!fits).then_some(CommitOutcome::Conflict)
     }
 
@@ -156,7 +167,8 @@ impl HubState {
         let instance = commit.lease.instance.clone();
         let disposition = commit.disposition;
         let messages = std::mem::take(&mut commit.messages);
-        let (own, others): (Vec<_>, Vec<_>) = messages.into_iter().partition(|m| m.target == instance);
+        let (own, others): (Vec<_>, Vec<_>) =
+            messages.into_iter().partition(|m| m.target == instance);
         let tracking = commit.tracking.take();
         let applies = self.instances.contains_key(&instance) && !self.has_already(&instance);
         if applies {
@@ -176,7 +188,13 @@ impl HubState {
     }
 
     /// What a turn changes about its own instance.
-    fn apply_own_part(&mut self, instance: &InstanceId, commit: TurnCommit, own: Vec<Envelope>, now: Timestamp) {
+    fn apply_own_part(
+        &mut self,
+        instance: &InstanceId,
+        commit: TurnCommit,
+        own: Vec<Envelope>,
+        now: Timestamp,
+    ) {
         self.leased.remove(instance);
         let lsn = self.lsn;
         let Some(slot) = self.instances.get_mut(instance) else { return };
@@ -188,7 +206,9 @@ impl HubState {
         match commit.consumed.as_slice() {
             [] => {}
             // By far the most common case: the oldest message.
-            [one] if slot.inbox.front().is_some_and(|m| m.id == *one) => drop(slot.inbox.pop_front()),
+            [one] if slot.inbox.front().is_some_and(|m| m.id == *one) => {
+                drop(slot.inbox.pop_front())
+            }
             several if several.len() < 8 => slot.inbox.retain(|m| !several.contains(&m.id)),
             many => {
                 let many: foldhash::HashSet<_> = many.iter().copied().collect();

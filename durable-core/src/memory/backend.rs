@@ -7,8 +7,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::bells::Bells;
 use crate::backend::{
-    ActivityCommit, Backend, BackendError, BackendErrorKind, BackendResult, Capabilities, CommitOutcome, Durability,
-    TurnCommit,
+    ActivityCommit, Backend, BackendError, BackendErrorKind, BackendResult, Capabilities,
+    CommitOutcome, Durability, TurnCommit,
 };
 use crate::env::SharedEnv;
 use crate::hot::HubState;
@@ -44,12 +44,23 @@ impl MemoryBackend {
             injected_clock: true,
             ..Capabilities::new("memory")
         };
-        Self { env, hub, capabilities, state: Mutex::default(), bells: Bells::default(), closed: AtomicBool::new(false) }
+        Self {
+            env,
+            hub,
+            capabilities,
+            state: Mutex::default(),
+            bells: Bells::default(),
+            closed: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn check_open(&self, operation: &'static str) -> BackendResult<()> {
         if self.closed.load(Ordering::Acquire) {
-            return Err(BackendError::new(BackendErrorKind::Closed, operation, "the backend was closed"));
+            return Err(BackendError::new(
+                BackendErrorKind::Closed,
+                operation,
+                "the backend was closed",
+            ));
         }
         Ok(())
     }
@@ -79,9 +90,14 @@ impl MemoryBackend {
         mut change: impl FnMut(&mut HubState, I, Timestamp) -> T,
     ) -> Vec<BackendResult<T>> {
         if self.check_open(operation).is_err() {
-            return items.iter().map(|_| Err(self.check_open(operation).err().unwrap_or_else(internal))).collect();
+            return items
+                .iter()
+                .map(|_| Err(self.check_open(operation).err().unwrap_or_else(internal)))
+                .collect();
         }
-        self.change(|state, now| items.into_iter().map(|item| Ok(change(state, item, now))).collect())
+        self.change(|state, now| {
+            items.into_iter().map(|item| Ok(change(state, item, now))).collect()
+        })
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, HubState> {
@@ -107,7 +123,10 @@ impl Backend for MemoryBackend {
         self.each("commit_turns", commits, HubState::commit_turn)
     }
 
-    async fn commit_activities(&self, commits: Vec<ActivityCommit>) -> Vec<BackendResult<CommitOutcome>> {
+    async fn commit_activities(
+        &self,
+        commits: Vec<ActivityCommit>,
+    ) -> Vec<BackendResult<CommitOutcome>> {
         self.each("commit_activities", commits, HubState::commit_activity)
     }
 

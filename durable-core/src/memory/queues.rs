@@ -7,9 +7,10 @@ use tokio::sync::Notify;
 
 use super::MemoryBackend;
 use crate::backend::{
-    AbandonOutcome, ActivityLease, ActivityQueue, ActivityWork, BackendResult, CreateInstance, CreateOutcome, Envelope,
-    OrchestrationQueue, ReceiveActivities, ReceiveTracking, ReceiveTurns, RenewActivity, RenewOutcome, SendOutcome,
-    TrackingLease, TrackingQueue, TrackingWork, TurnLease, TurnWork,
+    AbandonOutcome, ActivityLease, ActivityQueue, ActivityWork, BackendResult, CreateInstance,
+    CreateOutcome, Envelope, OrchestrationQueue, ReceiveActivities, ReceiveTracking, ReceiveTurns,
+    RenewActivity, RenewOutcome, SendOutcome, TrackingLease, TrackingQueue, TrackingWork,
+    TurnLease, TurnWork,
 };
 use crate::hot::{HubState, Signals};
 use crate::time::Timestamp;
@@ -67,7 +68,10 @@ impl MemoryBackend {
 
 #[async_trait]
 impl OrchestrationQueue for MemoryBackend {
-    async fn create_instances(&self, requests: Vec<CreateInstance>) -> Vec<BackendResult<CreateOutcome>> {
+    async fn create_instances(
+        &self,
+        requests: Vec<CreateInstance>,
+    ) -> Vec<BackendResult<CreateOutcome>> {
         self.each("create_instances", requests, HubState::create)
     }
 
@@ -77,39 +81,76 @@ impl OrchestrationQueue for MemoryBackend {
 
     async fn receive_turns(&self, request: ReceiveTurns) -> BackendResult<Vec<TurnWork>> {
         let look = |state: &mut HubState, now: Timestamp| Look {
-            works: state.take_turns(request.max.max(1), request.messages_max, now, now + request.lease_for, || {
-                self.token()
-            }),
+            works: state.take_turns(
+                request.max.max(1),
+                request.messages_max,
+                now,
+                now + request.lease_for,
+                || self.token(),
+            ),
             more: state.has_ready_turns(),
             next: state.next_turn_due(),
         };
-        self.receive("receive_turns", (&self.bells.turns, Signals { turns: true, ..Signals::default() }), request.wait, look).await
+        self.receive(
+            "receive_turns",
+            (&self.bells.turns, Signals { turns: true, ..Signals::default() }),
+            request.wait,
+            look,
+        )
+        .await
     }
 
-    async fn renew_turns(&self, leases: Vec<TurnLease>, lease_for: Duration) -> Vec<BackendResult<RenewOutcome>> {
+    async fn renew_turns(
+        &self,
+        leases: Vec<TurnLease>,
+        lease_for: Duration,
+    ) -> Vec<BackendResult<RenewOutcome>> {
         self.each("renew_turns", leases, |state, lease, now| {
             state.advance(now);
             state.renew_turn(&lease, now + lease_for)
         })
     }
 
-    async fn abandon_turns(&self, leases: Vec<TurnLease>, delay: Duration) -> Vec<BackendResult<AbandonOutcome>> {
-        self.each("abandon_turns", leases, |state, lease, now| state.abandon_turn(&lease, now, now + delay))
+    async fn abandon_turns(
+        &self,
+        leases: Vec<TurnLease>,
+        delay: Duration,
+    ) -> Vec<BackendResult<AbandonOutcome>> {
+        self.each("abandon_turns", leases, |state, lease, now| {
+            state.abandon_turn(&lease, now, now + delay)
+        })
     }
 }
 
 #[async_trait]
 impl ActivityQueue for MemoryBackend {
-    async fn receive_activities(&self, request: ReceiveActivities) -> BackendResult<Vec<ActivityWork>> {
+    async fn receive_activities(
+        &self,
+        request: ReceiveActivities,
+    ) -> BackendResult<Vec<ActivityWork>> {
         let look = |state: &mut HubState, now: Timestamp| Look {
-            works: state.take_activities(request.max.max(1), &request.queues, now + request.lease_for, || self.token()),
+            works: state.take_activities(
+                request.max.max(1),
+                &request.queues,
+                now + request.lease_for,
+                || self.token(),
+            ),
             more: state.has_ready_activities(&request.queues),
             next: state.next_activity_due(),
         };
-        self.receive("receive_activities", (&self.bells.activities, Signals { activities: true, ..Signals::default() }), request.wait, look).await
+        self.receive(
+            "receive_activities",
+            (&self.bells.activities, Signals { activities: true, ..Signals::default() }),
+            request.wait,
+            look,
+        )
+        .await
     }
 
-    async fn renew_activities(&self, renewals: Vec<RenewActivity>) -> Vec<BackendResult<RenewOutcome>> {
+    async fn renew_activities(
+        &self,
+        renewals: Vec<RenewActivity>,
+    ) -> Vec<BackendResult<RenewOutcome>> {
         self.each("renew_activities", renewals, |state, renewal, now| {
             state.advance(now);
             let until = now + renewal.lease_for;
@@ -122,7 +163,9 @@ impl ActivityQueue for MemoryBackend {
         leases: Vec<ActivityLease>,
         delay: Duration,
     ) -> Vec<BackendResult<AbandonOutcome>> {
-        self.each("abandon_activities", leases, |state, lease, now| state.abandon_activity(&lease, now, now + delay))
+        self.each("abandon_activities", leases, |state, lease, now| {
+            state.abandon_activity(&lease, now, now + delay)
+        })
     }
 }
 
@@ -130,11 +173,18 @@ impl ActivityQueue for MemoryBackend {
 impl TrackingQueue for MemoryBackend {
     async fn receive_tracking(&self, request: ReceiveTracking) -> BackendResult<Vec<TrackingWork>> {
         let look = |state: &mut HubState, now: Timestamp| Look {
-            works: state.take_tracking(request.max.max(1), now, now + request.lease_for, || self.token()),
+            works: state
+                .take_tracking(request.max.max(1), now, now + request.lease_for, || self.token()),
             more: false,
             next: state.next_tracking_due(),
         };
-        self.receive("receive_tracking", (&self.bells.tracking, Signals { tracking: true, ..Signals::default() }), request.wait, look).await
+        self.receive(
+            "receive_tracking",
+            (&self.bells.tracking, Signals { tracking: true, ..Signals::default() }),
+            request.wait,
+            look,
+        )
+        .await
     }
 
     async fn ack_tracking(&self, leases: Vec<TrackingLease>) -> Vec<BackendResult<AbandonOutcome>> {

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 
 use super::MemoryBackend;
 use crate::backend::{
-    BackendResult, HistoryPage, HistoryRead, HistoryStore, InstancePage, InstanceQuery, InstanceRecord, PurgeOutcome,
+    BackendResult, HistoryPage, HistoryRead, HistoryStore, InstancePage, InstanceQuery,
+    InstanceRecord, PurgeOutcome,
 };
 use crate::ids::{ExecutionId, InstanceId};
 
@@ -25,7 +26,10 @@ impl Drop for Watch<'_> {
 
 #[async_trait]
 impl HistoryStore for MemoryBackend {
-    async fn read_records(&self, instances: Vec<InstanceId>) -> Vec<BackendResult<Option<InstanceRecord>>> {
+    async fn read_records(
+        &self,
+        instances: Vec<InstanceId>,
+    ) -> Vec<BackendResult<Option<InstanceRecord>>> {
         self.each("read_records", instances, |state, instance, _| state.record(&instance).cloned())
     }
 

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::event::{
-    ActivityCompleted, ActivityFailed, ChildCompleted, ChildFailed, EventRaised, ExecutionStarted, TimerFired,
+    ActivityCompleted, ActivityFailed, ChildCompleted, ChildFailed, EventRaised, ExecutionStarted,
+    TimerFired,
 };
 use super::wire::{Reader, WireError, Writer};
 

@@ -91,7 +91,11 @@ impl Writer {
     pub(super) fn body<T: Serialize>(&mut self, value: &T) {
         // Encoding our own plain structs into memory has no failing case; a failure would
         // leave a record that does not decode, which readers report.
-        let written = bincode::serde::encode_into_std_write(value, &mut self.out, bincode::config::standard());
+        let written = bincode::serde::encode_into_std_write(
+            value,
+            &mut self.out,
+            bincode::config::standard(),
+        );
         debug_assert!(written.is_ok(), "engine structs always encode");
     }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::ids::QueueName;
 use crate::model::HistoryEvent;
-use crate::model::event::{ActivityScheduled, ChildScheduled, EventSent, TimerCreated, VersionMarked};
+use crate::model::event::{
+    ActivityScheduled, ChildScheduled, EventSent, TimerCreated, VersionMarked,
+};
 use crate::payload::Payload;
 use crate::time::Timestamp;
 
@@ -76,7 +78,9 @@ impl Action {
             (Self::Activity { event: a, .. }, HistoryEvent::ActivityScheduled(b)) => {
                 a.id == b.id && a.name == b.name && a.attempt == b.attempt && a.input == b.input
             }
-            (Self::Timer(a), HistoryEvent::TimerCreated(b)) => a.id == b.id && a.fire_at == b.fire_at,
+            (Self::Timer(a), HistoryEvent::TimerCreated(b)) => {
+                a.id == b.id && a.fire_at == b.fire_at
+            }
             (Self::Child { event: a, .. }, HistoryEvent::ChildScheduled(b)) => {
                 a.id == b.id
                     && a.name == b.name
@@ -97,7 +101,9 @@ impl Action {
 }
 
 fn size(payload: &Option<Payload>) -> String {
-    payload.as_ref().map_or_else(|| "no input".to_owned(), |p| format!("{} bytes of input", p.len()))
+    payload
+        .as_ref()
+        .map_or_else(|| "no input".to_owned(), |p| format!("{} bytes of input", p.len()))
 }
 
 fn at(time: Timestamp) -> String {

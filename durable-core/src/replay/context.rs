@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::action::Action;
 use super::core::{ContinueWish, Core};
 use super::machines::{
-    ActivityBuilder, ActivityCall, ChildBuilder, ChildCall, EventWait, Saga, TimedOut, Timeout, Timer,
+    ActivityBuilder, ActivityCall, ChildBuilder, ChildCall, EventWait, Saga, TimedOut, Timeout,
+    Timer,
 };
 use super::refs::{ActivityRef, OrchestrationRef};
 use crate::ids::{ExecutionId, InstanceId, Name};
@@ -41,7 +42,11 @@ impl OrchestrationContext {
     /// # Errors
     /// [`TaskError::Application`](super::TaskError::Application) with the activity's own error,
     /// [`TaskError::Engine`](super::TaskError::Engine) for everything else.
-    pub fn call<A: ActivityRef>(&self, activity: A, input: A::Input) -> ActivityCall<A::Output, A::Error> {
+    pub fn call<A: ActivityRef>(
+        &self,
+        activity: A,
+        input: A::Input,
+    ) -> ActivityCall<A::Output, A::Error> {
         self.activity(activity).call(input)
     }
 
@@ -51,7 +56,11 @@ impl OrchestrationContext {
     }
 
     /// Runs a child orchestration under a derived id and answers with its result.
-    pub fn call_child<R: OrchestrationRef>(&self, child: R, input: R::Input) -> ChildCall<R::Output, R::Error> {
+    pub fn call_child<R: OrchestrationRef>(
+        &self,
+        child: R,
+        input: R::Input,
+    ) -> ChildCall<R::Output, R::Error> {
         self.child(child).call(input)
     }
 
@@ -135,13 +144,19 @@ impl OrchestrationContext {
     ///
     /// # Panics
     /// As there.
-    pub async fn continue_as_new_version<I: Serialize + ?Sized, R>(&self, version: &str, input: &I) -> R {
+    pub async fn continue_as_new_version<I: Serialize + ?Sized, R>(
+        &self,
+        version: &str,
+        input: &I,
+    ) -> R {
         self.continue_as(Some(version.to_owned()), input).await
     }
 
     async fn continue_as<I: Serialize + ?Sized, R>(&self, version: Option<String>, input: &I) -> R {
         match checked(input, "continue-as-new input") {
-            Ok(input) => self.core.lock().continue_wish = Some(ContinueWish { version, input: Some(input) }),
+            Ok(input) => {
+                self.core.lock().continue_wish = Some(ContinueWish { version, input: Some(input) })
+            }
             Err(failure) => std::panic::panic_any(failure.to_string()),
         }
         std::future::pending().await
@@ -162,7 +177,11 @@ impl OrchestrationContext {
         };
         if !state.replaying || state.recorded_markers.contains_key(change) {
             let id = state.take_id();
-            state.issued.push_back(Action::Mark(VersionMarked { id, change: change.to_owned(), version }));
+            state.issued.push_back(Action::Mark(VersionMarked {
+                id,
+                change: change.to_owned(),
+                version,
+            }));
         }
         state.markers.insert(change.to_owned(), version);
         version
@@ -246,8 +265,8 @@ impl OrchestrationContext {
 }
 
 fn checked<T: Serialize + ?Sized>(value: &T, what: &str) -> Result<Payload, Failure> {
-    let payload =
-        encode(value).map_err(|error| Failure::of_kind(FailureKind::Conversion, format!("{what}: {error}")))?;
+    let payload = encode(value)
+        .map_err(|error| Failure::of_kind(FailureKind::Conversion, format!("{what}: {error}")))?;
     if payload.len() > limits::PAYLOAD_BYTES_MAX {
         let text = format!(
             "{what} is {} bytes; the limit is {} (DT0005): store it elsewhere and pass a reference",

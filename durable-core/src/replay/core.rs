@@ -261,7 +261,12 @@ impl State {
         id
     }
 
-    pub(super) fn poll_waiter(&mut self, name: &Name, waiter: u64, waker: &Waker) -> Poll<Option<Payload>> {
+    pub(super) fn poll_waiter(
+        &mut self,
+        name: &Name,
+        waiter: u64,
+        waker: &Waker,
+    ) -> Poll<Option<Payload>> {
         let Some(buffer) = self.events.get_mut(name) else {
             return Poll::Pending;
         };

@@ -14,7 +14,11 @@ pub type HandlerResult = Result<Option<Payload>, Failure>;
 /// Orchestration code with encoded input and output.
 pub trait OrchestrationHandler: Send + Sync {
     /// The future of one execution. Called once per replay from the start.
-    fn run(&self, ctx: OrchestrationContext, input: Option<Payload>) -> BoxFuture<'static, HandlerResult>;
+    fn run(
+        &self,
+        ctx: OrchestrationContext,
+        input: Option<Payload>,
+    ) -> BoxFuture<'static, HandlerResult>;
 }
 
 /// Finds the code for a name and version.

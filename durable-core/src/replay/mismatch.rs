@@ -4,16 +4,21 @@ use super::action::{Action, describe_event};
 use crate::model::{BlockReport, HistoryEvent};
 
 /// History has an event that the code did not cause.
-pub(super) fn unexpected_event(number: u64, recorded: &HistoryEvent, next: Option<&Action>) -> BlockReport {
+pub(super) fn unexpected_event(
+    number: u64,
+    recorded: &HistoryEvent,
+    next: Option<&Action>,
+) -> BlockReport {
     BlockReport {
         code: "DT0001".to_owned(),
         message: "the code takes other steps than this instance's history records".to_owned(),
         expected: Some(describe_event(recorded)),
         found: Some(next.map_or_else(|| "no further step".to_owned(), Action::describe)),
         event: Some(number),
-        hint: "Deploy code that takes the recorded steps (guard the change with ctx.version_of), or \
+        hint:
+            "Deploy code that takes the recorded steps (guard the change with ctx.version_of), or \
                terminate the instance; it goes on by itself once the code fits"
-            .to_owned(),
+                .to_owned(),
     }
 }
 
@@ -25,9 +30,10 @@ pub(super) fn extra_action(number: u64, action: &Action) -> BlockReport {
         expected: Some("no step before the next recorded event".to_owned()),
         found: Some(action.describe()),
         event: Some(number),
-        hint: "Guard new steps with ctx.version_of, or keep them out of running instances; it goes \
+        hint:
+            "Guard new steps with ctx.version_of, or keep them out of running instances; it goes \
                on by itself once the code fits"
-            .to_owned(),
+                .to_owned(),
     }
 }
 
@@ -39,7 +45,8 @@ pub(super) fn ended_early(number: u64, recorded: &HistoryEvent) -> BlockReport {
         expected: Some(describe_event(recorded)),
         found: Some("the end of the orchestration".to_owned()),
         event: Some(number),
-        hint: "Deploy code that takes the recorded steps; it goes on by itself once the code fits".to_owned(),
+        hint: "Deploy code that takes the recorded steps; it goes on by itself once the code fits"
+            .to_owned(),
     }
 }
 

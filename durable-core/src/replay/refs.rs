@@ -111,7 +111,9 @@ impl<I: Serialize, O: DeserializeOwned, E: UserError> ActivityRef for NamedActiv
     }
 }
 
-impl<I: Serialize, O: DeserializeOwned, E: UserError> OrchestrationRef for NamedOrchestration<I, O, E> {
+impl<I: Serialize, O: DeserializeOwned, E: UserError> OrchestrationRef
+    for NamedOrchestration<I, O, E>
+{
     type Input = I;
     type Output = O;
     type Error = E;

@@ -19,8 +19,8 @@ use crate::env::BoxFuture;
 use crate::ids::{ExecutionId, InstanceId, MessageId};
 use crate::limits;
 use crate::model::event::{
-    ContinuedAsNew, EventRaised, ExecutionCompleted, ExecutionFailed, ExecutionResumed, ExecutionStarted,
-    ExecutionSuspended, ExecutionTerminated, Parent, TurnStarted,
+    ContinuedAsNew, EventRaised, ExecutionCompleted, ExecutionFailed, ExecutionResumed,
+    ExecutionStarted, ExecutionSuspended, ExecutionTerminated, Parent, TurnStarted,
 };
 use crate::model::message::Terminate;
 use crate::model::{BlockReport, Failure, FailureKind, HistoryEvent, Message};
@@ -137,7 +137,10 @@ pub struct Execution {
 
 impl std::fmt::Debug for Execution {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Execution").field("events", &self.events).field("end", &self.end).finish_non_exhaustive()
+        f.debug_struct("Execution")
+            .field("events", &self.events)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
     }
 }
 
@@ -156,7 +159,11 @@ type Step = Result<(), Box<TurnEnd>>;
 impl Execution {
     /// An execution without history. `on_foreign_wake` is called when its code is woken from
     /// outside the engine.
-    pub fn new(identity: Identity, handlers: Arc<dyn Handlers>, on_foreign_wake: Option<ForeignWake>) -> Self {
+    pub fn new(
+        identity: Identity,
+        handlers: Arc<dyn Handlers>,
+        on_foreign_wake: Option<ForeignWake>,
+    ) -> Self {
         let turn_waker = TurnWaker::new(on_foreign_wake);
         Self {
             core: Core::new(identity.instance, identity.execution),
@@ -228,14 +235,22 @@ impl Execution {
         use HistoryEvent as E;
         let is_action = matches!(
             recorded,
-            E::ActivityScheduled(_) | E::TimerCreated(_) | E::ChildScheduled(_) | E::EventSent(_) | E::VersionMarked(_)
+            E::ActivityScheduled(_)
+                | E::TimerCreated(_)
+                | E::ChildScheduled(_)
+                | E::EventSent(_)
+                | E::VersionMarked(_)
         );
         let next = self.core.lock().issued.pop_front();
         if is_action {
             return match next {
                 Some(action) if action.matches(&recorded) => Ok(()),
-                Some(action) => Err(blocked(mismatch::unexpected_event(self.events, &recorded, Some(&action)))),
-                None if self.end.is_some() => Err(blocked(mismatch::ended_early(self.events, &recorded))),
+                Some(action) => {
+                    Err(blocked(mismatch::unexpected_event(self.events, &recorded, Some(&action))))
+                }
+                None if self.end.is_some() => {
+                    Err(blocked(mismatch::ended_early(self.events, &recorded)))
+                }
                 None => Err(blocked(mismatch::unexpected_event(self.events, &recorded, None))),
             };
         }
@@ -243,7 +258,9 @@ impl Execution {
             return Err(blocked(mismatch::extra_action(self.events, &action)));
         }
         match recorded {
-            E::ExecutionCompleted(_) | E::ExecutionFailed(_) | E::ContinuedAsNew(_) if self.end.is_none() => {
+            E::ExecutionCompleted(_) | E::ExecutionFailed(_) | E::ContinuedAsNew(_)
+                if self.end.is_none() =>
+            {
                 Err(blocked(mismatch::no_end(self.events, &recorded)))
             }
             E::ExecutionCompleted(_) | E::ExecutionFailed(_) | E::ContinuedAsNew(_) => Ok(()),
@@ -256,9 +273,10 @@ impl Execution {
                 Ok(())
             }
             E::TurnStarted(turn) => self.begin_turn(turn.at),
-            other if self.core.lock().started.is_none() => {
-                Err(blocked(mismatch::malformed(self.events, &format!("{} before the start", other.kind()))))
-            }
+            other if self.core.lock().started.is_none() => Err(blocked(mismatch::malformed(
+                self.events,
+                &format!("{} before the start", other.kind()),
+            ))),
             other => self.deliver(other).map(drop),
         }
     }
@@ -277,7 +295,12 @@ impl Execution {
             state.now = state.now.max(at);
             match &state.started {
                 Some(started) => Arc::clone(started),
-                None => return Err(blocked(mismatch::malformed(self.events, "a turn before the start"))),
+                None => {
+                    return Err(blocked(mismatch::malformed(
+                        self.events,
+                        "a turn before the start",
+                    )));
+                }
             }
         };
         if self.future.is_some() || self.end.is_some() {
@@ -345,11 +368,15 @@ impl Execution {
         let driven = drive(future, &self.core, &self.turn_waker, &self.waker);
         let end = match driven {
             Driven::Pending if self.turn_waker.was_foreign() => {
-                return Err(blocked(mismatch::foreign_await("it was woken by something outside the engine")));
+                return Err(blocked(mismatch::foreign_await(
+                    "it was woken by something outside the engine",
+                )));
             }
             Driven::Pending => return Ok(()),
             Driven::Busy => {
-                return Err(blocked(mismatch::foreign_await("it keeps waking itself without getting anywhere")));
+                return Err(blocked(mismatch::foreign_await(
+                    "it keeps waking itself without getting anywhere",
+                )));
             }
             Driven::Done(Ok(output)) => TurnEnd::Completed { output },
             Driven::Done(Err(failure)) => TurnEnd::Failed { failure },
@@ -393,9 +420,12 @@ impl Execution {
 
     fn take_in(&mut self, turn: &mut Turn, messages: Vec<(MessageId, Message)>) -> Step {
         if self.turn_waker.was_foreign() {
-            return Err(blocked(mismatch::foreign_await("it was woken by something outside the engine")));
+            return Err(blocked(mismatch::foreign_await(
+                "it was woken by something outside the engine",
+            )));
         }
-        let carried = self.future.is_none() && self.end.is_none() && self.core.lock().started.is_some();
+        let carried =
+            self.future.is_none() && self.end.is_none() && self.core.lock().started.is_some();
         if carried {
             // A generation that continues an older one: its start is already history.
             self.ensure_begun(turn)?;
@@ -413,8 +443,13 @@ impl Execution {
                 self.take_message(turn, id, message)?;
             }
         }
-        if self.future.is_some() && self.suspended.is_none() && !self.core.lock().waits_for_something() {
-            return Err(blocked(mismatch::foreign_await("it waits although nothing durable is outstanding")));
+        if self.future.is_some()
+            && self.suspended.is_none()
+            && !self.core.lock().waits_for_something()
+        {
+            return Err(blocked(mismatch::foreign_await(
+                "it waits although nothing durable is outstanding",
+            )));
         }
         Ok(())
     }
@@ -422,7 +457,9 @@ impl Execution {
     fn take_message(&mut self, turn: &mut Turn, id: MessageId, message: Message) -> Step {
         match message {
             Message::Start(start) => self.take_start(turn, start),
-            Message::ActivityCompleted(e) => self.accept(turn, e.id, HistoryEvent::ActivityCompleted(e)),
+            Message::ActivityCompleted(e) => {
+                self.accept(turn, e.id, HistoryEvent::ActivityCompleted(e))
+            }
             Message::ActivityFailed(e) => self.accept(turn, e.id, HistoryEvent::ActivityFailed(e)),
             Message::TimerFired(e) => self.accept(turn, e.id, HistoryEvent::TimerFired(e)),
             Message::ChildCompleted(e) => self.accept(turn, e.id, HistoryEvent::ChildCompleted(e)),
@@ -523,16 +560,24 @@ impl Execution {
         }
         turn.out.cancelled.extend(cancelled);
         let over = if turn.out.actions.len() > limits::ACTIONS_PER_TURN_MAX {
-            Some(format!("one turn called more than {} actions; spread the work over child orchestrations",
-                limits::ACTIONS_PER_TURN_MAX))
+            Some(format!(
+                "one turn called more than {} actions; spread the work over child orchestrations",
+                limits::ACTIONS_PER_TURN_MAX
+            ))
         } else if self.events > limits::HISTORY_EVENTS_MAX {
-            Some(format!("the history has more than {} events; use ctx.continue_as_new before it grows so long",
-                limits::HISTORY_EVENTS_MAX))
+            Some(format!(
+                "the history has more than {} events; use ctx.continue_as_new before it grows so long",
+                limits::HISTORY_EVENTS_MAX
+            ))
         } else {
             None
         };
-        if let Some(text) = over && self.end.is_none() {
-            self.finish(TurnEnd::Failed { failure: Failure::of_kind(FailureKind::LimitExceeded, text) });
+        if let Some(text) = over
+            && self.end.is_none()
+        {
+            self.finish(TurnEnd::Failed {
+                failure: Failure::of_kind(FailureKind::LimitExceeded, text),
+            });
         }
         Ok(())
     }
@@ -542,13 +587,19 @@ impl Execution {
         if let Some(end) = self.end.as_deref().cloned() {
             let event = match &end {
                 TurnEnd::Completed { output } => {
-                    Some(HistoryEvent::ExecutionCompleted(ExecutionCompleted { output: output.clone() }))
+                    Some(HistoryEvent::ExecutionCompleted(ExecutionCompleted {
+                        output: output.clone(),
+                    }))
                 }
                 TurnEnd::Failed { failure } => {
-                    Some(HistoryEvent::ExecutionFailed(ExecutionFailed { failure: failure.clone() }))
+                    Some(HistoryEvent::ExecutionFailed(ExecutionFailed {
+                        failure: failure.clone(),
+                    }))
                 }
                 TurnEnd::Terminated { reason, .. } => {
-                    Some(HistoryEvent::ExecutionTerminated(ExecutionTerminated { reason: reason.clone() }))
+                    Some(HistoryEvent::ExecutionTerminated(ExecutionTerminated {
+                        reason: reason.clone(),
+                    }))
                 }
                 _ => None,
             };
@@ -565,7 +616,11 @@ impl Execution {
 }
 
 /// The event that ends a generation which continues as new.
-pub fn continued_event(execution: ExecutionId, version: &str, input: Option<&Payload>) -> HistoryEvent {
+pub fn continued_event(
+    execution: ExecutionId,
+    version: &str,
+    input: Option<&Payload>,
+) -> HistoryEvent {
     HistoryEvent::ContinuedAsNew(ContinuedAsNew {
         execution,
         version: version.to_owned(),
@@ -603,4 +658,3 @@ pub fn run_turn(
         Err(end) => TurnOutcome::of(*end),
     }
 }
-

@@ -36,7 +36,10 @@ pub(super) struct TurnWaker {
 
 impl fmt::Debug for TurnWaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TurnWaker").field("woken", &self.woken).field("foreign", &self.foreign).finish()
+        f.debug_struct("TurnWaker")
+            .field("woken", &self.woken)
+            .field("foreign", &self.foreign)
+            .finish()
     }
 }
 

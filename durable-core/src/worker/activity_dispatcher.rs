@@ -12,7 +12,8 @@ use super::lease_keeper::Running;
 use super::shared::Shared;
 use crate::activity::{ActivityContext, ActivityHandler, ActivityShared};
 use crate::backend::{
-    ActivityCommit, ActivityLease, ActivityWork, BackendErrorKind, CommitOutcome, Envelope, ReceiveActivities, Retry,
+    ActivityCommit, ActivityLease, ActivityWork, BackendErrorKind, CommitOutcome, Envelope,
+    ReceiveActivities, Retry,
 };
 use crate::env::timeout;
 use crate::ids::MessageId;
@@ -62,9 +63,16 @@ pub(super) async fn run(shared: Arc<Shared>, running: Arc<Running>) {
                 let mut permit = Some(first);
                 for work in works {
                     // No more come than were asked for, and nobody else takes permits.
-                    let own = permit.take().or_else(|| Arc::clone(&permits).try_acquire_owned().ok());
+                    let own =
+                        permit.take().or_else(|| Arc::clone(&permits).try_acquire_owned().ok());
                     let Some(own) = own else { break };
-                    let task = run_one(Arc::clone(&shared), Arc::clone(&running), work, own, finished.clone());
+                    let task = run_one(
+                        Arc::clone(&shared),
+                        Arc::clone(&running),
+                        work,
+                        own,
+                        finished.clone(),
+                    );
                     shared.spawn(Box::pin(task));
                 }
             }
@@ -116,7 +124,8 @@ async fn run_one(
     // The highest bit tells a completion from the task that has the same number.
     let message_id = MessageId { source: execution.0, seq: id | 1 << 63 };
     let body = wire::encode_message(&message);
-    let mut completion = Envelope::new(message_id, lease.instance.clone(), shared.order_key(), body);
+    let mut completion =
+        Envelope::new(message_id, lease.instance.clone(), shared.order_key(), body);
     completion.execution = Some(execution);
     let commit = ActivityCommit { lease, completion };
     // The receiver ends only after all senders.
@@ -130,7 +139,12 @@ enum Performed {
     Abandon(Duration),
 }
 
-async fn perform(shared: &Arc<Shared>, running: &Arc<Running>, work: ActivityWork, task: ActivityTask) -> Performed {
+async fn perform(
+    shared: &Arc<Shared>,
+    running: &Arc<Running>,
+    work: ActivityWork,
+    task: ActivityTask,
+) -> Performed {
     if work.delivery > shared.options.deliveries_max {
         let text = format!(
             "activity `{}` (DT0013) was handed out {} times without a result: its workers crash or lose their leases",

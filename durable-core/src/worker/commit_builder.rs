@@ -7,14 +7,19 @@ use bytes::Bytes;
 use super::session::{Session, running, session_of_next_generation};
 use super::shared::Shared;
 use crate::backend::{
-    Disposition, Envelope, InboxMessage, InstanceRecord, NextGeneration, OrchestrationStatus, TurnCommit, TurnWork,
+    Disposition, Envelope, InboxMessage, InstanceRecord, NextGeneration, OrchestrationStatus,
+    TurnCommit, TurnWork,
 };
 use crate::ids::{ExecutionId, InstanceId, MessageId};
-use crate::model::event::{ChildCompleted, ChildFailed, EventRaised, ExecutionStarted, ExecutionTerminated, Parent, TimerFired};
+use crate::model::event::{
+    ChildCompleted, ChildFailed, EventRaised, ExecutionStarted, ExecutionTerminated, Parent,
+    TimerFired,
+};
 use crate::model::message::Terminate;
 use crate::model::wire::{self, ChunkWriter};
 use crate::model::{
-    ActivityTask, BlockReport, Failure, FailureKind, HistoryEvent, Message, RecordDetails, TrackingRecord,
+    ActivityTask, BlockReport, Failure, FailureKind, HistoryEvent, Message, RecordDetails,
+    TrackingRecord,
 };
 use crate::payload::Payload;
 use crate::replay::action::Action;
@@ -125,7 +130,8 @@ fn add_action(
 ) {
     let id = MessageId::of_action(work.execution, action.id());
     let target = work.lease.instance.clone();
-    let envelope = |target: InstanceId, body: Bytes| Envelope::new(id, target, shared.order_key(), body);
+    let envelope =
+        |target: InstanceId, body: Bytes| Envelope::new(id, target, shared.order_key(), body);
     match action {
         Action::Activity { event, options } => {
             let task = ActivityTask {
@@ -217,7 +223,8 @@ fn refusal(shared: &Arc<Shared>, work: &TurnWork, parent: Parent) -> Envelope {
     let failure = Failure::of_kind(FailureKind::AlreadyExists, text);
     let message = Message::ChildFailed(ChildFailed { id: parent.id, failure });
     let id = MessageId::random(shared.env.random_u128());
-    let mut envelope = Envelope::new(id, parent.instance, shared.order_key(), wire::encode_message(&message));
+    let mut envelope =
+        Envelope::new(id, parent.instance, shared.order_key(), wire::encode_message(&message));
     envelope.execution = Some(parent.execution);
     envelope
 }
@@ -245,7 +252,15 @@ fn finish(
         }
         _ => return,
     };
-    end_record(shared, work, &mut session.record, &mut session.details, (status, output, failure), now, commit);
+    end_record(
+        shared,
+        work,
+        &mut session.record,
+        &mut session.details,
+        (status, output, failure),
+        now,
+        commit,
+    );
 }
 
 /// Writes the end into a record and reports it to the parent.
@@ -260,11 +275,16 @@ fn end_record(
 ) {
     if let Some(parent) = details.parent.clone() {
         let message = match &failure {
-            None => Message::ChildCompleted(ChildCompleted { id: parent.id, output: output.clone() }),
-            Some(failure) => Message::ChildFailed(ChildFailed { id: parent.id, failure: failure.clone() }),
+            None => {
+                Message::ChildCompleted(ChildCompleted { id: parent.id, output: output.clone() })
+            }
+            Some(failure) => {
+                Message::ChildFailed(ChildFailed { id: parent.id, failure: failure.clone() })
+            }
         };
         let id = MessageId::of_action(work.execution, COMPLETION_SEQ);
-        let mut envelope = Envelope::new(id, parent.instance, shared.order_key(), wire::encode_message(&message));
+        let mut envelope =
+            Envelope::new(id, parent.instance, shared.order_key(), wire::encode_message(&message));
         envelope.execution = Some(parent.execution);
         commit.messages.push(envelope);
     }
@@ -276,7 +296,10 @@ fn end_record(
 }
 
 fn terminate_child(shared: &Arc<Shared>, child: InstanceId, reason: &str) -> Envelope {
-    let message = Message::Terminate(Terminate { reason: format!("parent terminated: {reason}"), cascade: true });
+    let message = Message::Terminate(Terminate {
+        reason: format!("parent terminated: {reason}"),
+        cascade: true,
+    });
     let id = MessageId::random(shared.env.random_u128());
     let mut envelope = Envelope::new(id, child, shared.order_key(), wire::encode_message(&message));
     envelope.control = true;
@@ -338,7 +361,8 @@ fn continue_as_new(
     track(shared, &session.record, work, &mut commit);
     let next_work = TurnWork { execution, events: history.len() as u64, ..work.clone() };
     let Session { record, details, .. } = *session;
-    let keep = session_of_next_generation(shared, &next_work, record, details, history).map(Box::new);
+    let keep =
+        session_of_next_generation(shared, &next_work, record, details, history).map(Box::new);
     Prepared { commit, keep }
 }
 
@@ -372,7 +396,8 @@ pub(super) fn set_aside(
     now: Timestamp,
 ) -> TurnCommit {
     let mut commit = empty_commit(work, now);
-    let until = (status == OrchestrationStatus::Blocked).then(|| now + shared.options.blocked_retry);
+    let until =
+        (status == OrchestrationStatus::Blocked).then(|| now + shared.options.blocked_retry);
     commit.disposition = Disposition::Hold { until };
     commit.consumed = consumed_controls(work);
     details.report = Some(report);
@@ -410,7 +435,9 @@ pub(super) fn terminate_set_aside(
         }
     }
     let mut chunk = ChunkWriter::default();
-    chunk.push(&HistoryEvent::ExecutionTerminated(ExecutionTerminated { reason: terminate.reason.clone() }));
+    chunk.push(&HistoryEvent::ExecutionTerminated(ExecutionTerminated {
+        reason: terminate.reason.clone(),
+    }));
     commit.chunk = chunk.finish();
     let failure = Failure::of_kind(FailureKind::Terminated, terminate.reason);
     let end = (OrchestrationStatus::Terminated, None, Some(failure));
@@ -429,7 +456,8 @@ pub(super) fn open_children(history: &[HistoryEvent]) -> Vec<InstanceId> {
             HistoryEvent::ChildScheduled(e) if !e.detached => {
                 open.insert(e.id, e.instance.clone());
             }
-            HistoryEvent::ChildCompleted(ChildCompleted { id, .. }) | HistoryEvent::ChildFailed(ChildFailed { id, .. }) => {
+            HistoryEvent::ChildCompleted(ChildCompleted { id, .. })
+            | HistoryEvent::ChildFailed(ChildFailed { id, .. }) => {
                 open.remove(id);
             }
             _ => {}
@@ -455,7 +483,15 @@ pub(super) fn control_before_start(
     for (id, message) in messages {
         match message {
             Message::Terminate(terminate) => {
-                return terminate_set_aside(shared, work, record, details, terminate.clone(), Vec::new(), now);
+                return terminate_set_aside(
+                    shared,
+                    work,
+                    record,
+                    details,
+                    terminate.clone(),
+                    Vec::new(),
+                    now,
+                );
             }
             Message::Suspend(control) => {
                 record.status = OrchestrationStatus::Suspended;

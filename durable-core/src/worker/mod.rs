@@ -48,7 +48,10 @@ pub struct WorkerBuilder {
 
 impl std::fmt::Debug for WorkerBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WorkerBuilder").field("registry", &self.registry).field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("WorkerBuilder")
+            .field("registry", &self.registry)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -123,14 +126,21 @@ impl WorkerBuilder {
     pub async fn start(self) -> Result<Worker, Error> {
         if !self.registry.problems().is_empty() {
             let text = self.registry.problems().join("; ");
-            return Err(Error::new(ErrorKind::InvalidArgument, format!("the worker cannot start: {text}")));
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("the worker cannot start: {text}"),
+            ));
         }
-        if !self.registry.has_orchestrations() && !self.registry.has_activities() && self.sinks.is_empty() {
+        if !self.registry.has_orchestrations()
+            && !self.registry.has_activities()
+            && self.sinks.is_empty()
+        {
             let text = "the worker has nothing to serve: register orchestrations or activities";
             return Err(Error::new(ErrorKind::InvalidArgument, text));
         }
         let hub = Arc::from(self.backend.hub().as_str());
-        let shared = Shared::new(self.env, self.backend, self.registry, self.options, self.sinks, hub);
+        let shared =
+            Shared::new(self.env, self.backend, self.registry, self.options, self.sinks, hub);
         let running = Arc::new(Running::default());
         if shared.registry.has_orchestrations() {
             for _ in 0..shared.options.turn_loops {
@@ -138,9 +148,14 @@ impl WorkerBuilder {
             }
         }
         if shared.registry.has_activities() && shared.options.activities_max > 0 {
-            shared.spawn(Box::pin(activity_dispatcher::run(Arc::clone(&shared), Arc::clone(&running))));
+            shared.spawn(Box::pin(activity_dispatcher::run(
+                Arc::clone(&shared),
+                Arc::clone(&running),
+            )));
             // Not counted as running work: it ends after everything else has.
-            shared.env.spawn(Box::pin(lease_keeper::run(Arc::clone(&shared), Arc::clone(&running))));
+            shared
+                .env
+                .spawn(Box::pin(lease_keeper::run(Arc::clone(&shared), Arc::clone(&running))));
         }
         if shared.tracks() {
             shared.spawn(Box::pin(tracking_dispatcher::run(Arc::clone(&shared))));
@@ -179,11 +194,16 @@ impl Worker {
     /// Cancel safety: dropping the future leaves the worker stopping.
     pub async fn shutdown(self) -> bool {
         self.shared.request_stop();
-        let drained = timeout(&*self.shared.env, self.shared.options.drain, self.shared.all_tasks_ended()).await.is_ok();
+        let drained =
+            timeout(&*self.shared.env, self.shared.options.drain, self.shared.all_tasks_ended())
+                .await
+                .is_ok();
         if !drained {
             let leases = self.running.cancel_all();
             if !leases.is_empty() {
-                for given_back in self.shared.backend.abandon_activities(leases, Duration::ZERO).await {
+                for given_back in
+                    self.shared.backend.abandon_activities(leases, Duration::ZERO).await
+                {
                     if let Err(error) = given_back {
                         tracing::debug!(%error, "could not give an activity back");
                     }

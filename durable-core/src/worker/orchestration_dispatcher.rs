@@ -6,16 +6,19 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
-use super::commit_builder::{Prepared, build, control_before_start, open_children, set_aside, terminate_set_aside};
+use super::commit_builder::{
+    Prepared, build, control_before_start, open_children, set_aside, terminate_set_aside,
+};
 use super::session::{LoadError, Session, load_history, load_record};
 use super::shared::Shared;
 use crate::backend::{
-    Applied, BackendErrorKind, CommitOutcome, OrchestrationStatus, ReceiveTurns, TurnCommit, TurnLease, TurnWork,
+    Applied, BackendErrorKind, CommitOutcome, OrchestrationStatus, ReceiveTurns, TurnCommit,
+    TurnLease, TurnWork,
 };
 use crate::ids::{InstanceId, MessageId};
 use crate::limits;
-use crate::model::wire::{self, WireError};
 use crate::model::message::Terminate;
+use crate::model::wire::{self, WireError};
 use crate::model::{BlockReport, Message};
 use crate::replay::{Handlers, TurnEnd};
 use crate::telemetry;
@@ -139,7 +142,9 @@ async fn run_session(
             drop(session);
             put_aside(shared, work, OrchestrationStatus::Blocked, report, now).await
         }
-        TurnEnd::NotServed { name, version } => not_served(shared, work, &name, &version, now).await,
+        TurnEnd::NotServed { name, version } => {
+            not_served(shared, work, &name, &version, now).await
+        }
         _ => {
             let prepared = build(shared, work, session, outcome, now);
             if shared.options.paranoid {
@@ -176,7 +181,9 @@ async fn load(
     match Session::load(shared, work).await {
         Ok(session) => Ok(Box::new(session)),
         Err(LoadError::Turn(end)) => Err(match *end {
-            TurnEnd::NotServed { name, version } => not_served(shared, work, &name, &version, now).await,
+            TurnEnd::NotServed { name, version } => {
+                not_served(shared, work, &name, &version, now).await
+            }
             TurnEnd::Blocked(report) => {
                 tracing::warn!(instance = %work.lease.instance, %report, "{}", telemetry::BLOCKED);
                 put_aside(shared, work, OrchestrationStatus::Blocked, report, now).await
@@ -221,18 +228,28 @@ fn asked_to_terminate(work: &TurnWork) -> Option<Terminate> {
     })
 }
 
-async fn not_served(shared: &Arc<Shared>, work: &TurnWork, name: &str, version: &str, now: Timestamp) -> TurnRan {
+async fn not_served(
+    shared: &Arc<Shared>,
+    work: &TurnWork,
+    name: &str,
+    version: &str,
+    now: Timestamp,
+) -> TurnRan {
     // Others may serve it: let them have a go first.
     if work.delivery < 3 && shared.backend.capabilities().multi_process {
         return TurnRan::Abandon(Duration::from_millis(200).saturating_mul(work.delivery));
     }
     let served = shared.registry.orchestration_names();
-    let version = if version.is_empty() { "unversioned".to_owned() } else { format!("version `{version}`") };
+    let version =
+        if version.is_empty() { "unversioned".to_owned() } else { format!("version `{version}`") };
     let report = BlockReport {
         code: "DT0003".to_owned(),
         message: format!("no worker serves orchestration `{name}`, {version}"),
         expected: None,
-        found: Some(format!("served here: {}", if served.is_empty() { "none".to_owned() } else { served.join(", ") })),
+        found: Some(format!(
+            "served here: {}",
+            if served.is_empty() { "none".to_owned() } else { served.join(", ") }
+        )),
         event: None,
         hint: "Register it on a worker of this hub; the instance then goes on by itself".to_owned(),
     };

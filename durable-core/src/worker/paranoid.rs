@@ -13,14 +13,21 @@ use crate::replay::{Execution, Handlers, Identity, TurnEnd};
 use crate::time::Timestamp;
 
 /// Lets the commit through only if a replay of old and new events takes the same decisions.
-pub(super) async fn check(shared: &Arc<Shared>, work: &TurnWork, prepared: Prepared, now: Timestamp) -> TurnRan {
+pub(super) async fn check(
+    shared: &Arc<Shared>,
+    work: &TurnWork,
+    prepared: Prepared,
+    now: Timestamp,
+) -> TurnRan {
     let chunk = prepared.commit.chunk.clone();
     match replay_all(shared, work, chunk).await {
         Ok(None) => TurnRan::Commit(Box::new(prepared)),
         Ok(Some(report)) => match load_record(shared, work).await {
             Ok((record, details)) => {
                 let status = OrchestrationStatus::Blocked;
-                let commit = super::commit_builder::set_aside(shared, work, record, details, status, report, now);
+                let commit = super::commit_builder::set_aside(
+                    shared, work, record, details, status, report, now,
+                );
                 TurnRan::Commit(Box::new(Prepared { commit, keep: None }))
             }
             Err(_) => TurnRan::Abandon(shared.options.blocked_retry),
@@ -43,7 +50,8 @@ async fn replay_all(
     }
     history.extend(wire::decode_chunk(&chunk)?);
     let identity = Identity { instance: work.lease.instance.clone(), execution: work.execution };
-    let mut execution = Execution::new(identity, Arc::clone(&shared.handlers) as Arc<dyn Handlers>, None);
+    let mut execution =
+        Execution::new(identity, Arc::clone(&shared.handlers) as Arc<dyn Handlers>, None);
     match execution.replay(history) {
         Err(end) => match *end {
             TurnEnd::Blocked(report) => Ok(Some(report)),

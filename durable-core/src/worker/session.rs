@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::shared::Shared;
-use crate::backend::{BackendError, HistoryChunk, HistoryRead, InstanceRecord, OrchestrationStatus, TurnWork};
+use crate::backend::{
+    BackendError, HistoryChunk, HistoryRead, InstanceRecord, OrchestrationStatus, TurnWork,
+};
 use crate::model::event::ExecutionStarted;
 use crate::model::wire::{self, WireError};
 use crate::model::{HistoryEvent, RecordDetails};
@@ -102,7 +104,10 @@ pub(super) async fn load_record(
     Ok((record, details))
 }
 
-pub(super) async fn load_history(shared: &Arc<Shared>, work: &TurnWork) -> Result<Vec<HistoryEvent>, LoadError> {
+pub(super) async fn load_history(
+    shared: &Arc<Shared>,
+    work: &TurnWork,
+) -> Result<Vec<HistoryEvent>, LoadError> {
     let mut events = Vec::new();
     let mut next = Some(0);
     while let Some(from) = next {

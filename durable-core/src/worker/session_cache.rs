@@ -44,7 +44,12 @@ impl SessionCache {
     }
 
     /// Takes the session out if it stands exactly where the turn begins.
-    pub(super) fn take(&self, instance: &InstanceId, execution: ExecutionId, events: u64) -> Option<Box<Session>> {
+    pub(super) fn take(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        events: u64,
+    ) -> Option<Box<Session>> {
         let entry = self.remove(instance)?;
         let fits = entry.record.execution == execution && entry.execution.events() == events;
         fits.then_some(entry)

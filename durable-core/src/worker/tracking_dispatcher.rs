@@ -29,8 +29,11 @@ pub trait TrackingSink: Send + Sync {
 /// Applies records until the worker stops.
 pub(super) async fn run(shared: Arc<Shared>) {
     while !shared.stopping() {
-        let request =
-            ReceiveTracking { max: 256, lease_for: shared.options.lease, wait: shared.options.idle_wait };
+        let request = ReceiveTracking {
+            max: 256,
+            lease_for: shared.options.lease,
+            wait: shared.options.idle_wait,
+        };
         let received = tokio::select! {
             biased;
             received = shared.backend.receive_tracking(request) => received,
@@ -73,7 +76,9 @@ async fn apply(shared: &Arc<Shared>, works: &[TrackingWork]) -> Result<(), Failu
     for work in works {
         match wire::decode_tracking(&work.body) {
             Ok(record) => records.push(record),
-            Err(error) => tracing::error!(instance = %work.instance, %error, "undecodable tracking record dropped"),
+            Err(error) => {
+                tracing::error!(instance = %work.instance, %error, "undecodable tracking record dropped")
+            }
         }
     }
     for sink in &shared.sinks {

@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use durable_core::ids::{ExecutionId, InstanceId, MessageId, Name};
 use durable_core::model::event::{
-    ActivityCompleted, ActivityFailed, ChildCompleted, ChildFailed, EventRaised, ExecutionStarted, TimerFired,
+    ActivityCompleted, ActivityFailed, ChildCompleted, ChildFailed, EventRaised, ExecutionStarted,
+    TimerFired,
 };
 use durable_core::model::message::{Control, Terminate};
 use durable_core::model::{Failure, HistoryEvent, Message};
 use durable_core::payload::{Payload, encode};
 use durable_core::registry::Registry;
 use durable_core::replay::action::Action;
-use durable_core::replay::{Execution, Identity, OrchestrationContext, TurnEnd, TurnOutcome, run_turn};
+use durable_core::replay::{
+    Execution, Identity, OrchestrationContext, TurnEnd, TurnOutcome, run_turn,
+};
 use durable_core::time::Timestamp;
 
 pub struct Driver {
@@ -54,10 +57,19 @@ impl Driver {
 
     /// Another code version over the same history.
     pub fn with(registry: Arc<Registry>, history: Vec<HistoryEvent>) -> Self {
-        let identity =
-            Identity { instance: InstanceId::new("i").unwrap(), execution: ExecutionId(0x1234_5678_9abc_def0) };
+        let identity = Identity {
+            instance: InstanceId::new("i").unwrap(),
+            execution: ExecutionId(0x1234_5678_9abc_def0),
+        };
         let execution = Execution::new(identity.clone(), registry.clone(), None);
-        Self { registry, identity, execution, history, now: Timestamp::from_millis(1_000), messages: 0 }
+        Self {
+            registry,
+            identity,
+            execution,
+            history,
+            now: Timestamp::from_millis(1_000),
+            messages: 0,
+        }
     }
 
     pub fn start(&mut self) -> TurnOutcome {
@@ -97,8 +109,14 @@ impl Driver {
         let warm = self.execution.turn(messages, self.now);
         assert_eq!(warm.events, cold.events, "sticky and replayed turns record different events");
         assert_eq!(warm.actions, cold.actions, "sticky and replayed turns call different actions");
-        assert_eq!(warm.cancelled, cold.cancelled, "sticky and replayed turns cancel different actions");
-        assert_eq!(warm.consumed, cold.consumed, "sticky and replayed turns consume different messages");
+        assert_eq!(
+            warm.cancelled, cold.cancelled,
+            "sticky and replayed turns cancel different actions"
+        );
+        assert_eq!(
+            warm.consumed, cold.consumed,
+            "sticky and replayed turns consume different messages"
+        );
         assert_eq!(warm.end, cold.end, "sticky and replayed turns end differently");
         self.history.extend(warm.events.iter().cloned());
         warm
@@ -133,7 +151,11 @@ pub fn child_failed(id: u64, failure: Failure) -> Message {
 
 pub fn raised<T: serde::Serialize>(name: &str, value: T) -> Message {
     let message = MessageId::random(0);
-    Message::EventRaised(EventRaised { message, name: Name::new(name).unwrap(), payload: json(value) })
+    Message::EventRaised(EventRaised {
+        message,
+        name: Name::new(name).unwrap(),
+        payload: json(value),
+    })
 }
 
 pub fn terminate() -> Message {
@@ -166,7 +188,9 @@ pub fn called(outcome: &TurnOutcome) -> Vec<String> {
 
 pub fn output<T: serde::de::DeserializeOwned>(outcome: &TurnOutcome) -> T {
     match &outcome.end {
-        TurnEnd::Completed { output: Some(output) } => durable_core::payload::decode(output).unwrap(),
+        TurnEnd::Completed { output: Some(output) } => {
+            durable_core::payload::decode(output).unwrap()
+        }
         other => panic!("not completed: {other:?}"),
     }
 }

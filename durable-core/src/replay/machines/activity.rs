@@ -32,7 +32,10 @@ pub struct ActivityBuilder<A> {
 
 impl<A> std::fmt::Debug for ActivityBuilder<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ActivityBuilder").field("options", &self.options).field("retry", &self.policy).finish_non_exhaustive()
+        f.debug_struct("ActivityBuilder")
+            .field("options", &self.options)
+            .field("retry", &self.policy)
+            .finish_non_exhaustive()
     }
 }
 
@@ -48,8 +51,12 @@ impl<A: ActivityRef> ActivityBuilder<A> {
     }
 
     /// Tries again only after errors that this accepts. It must decide by the error alone.
-    pub fn retry_if(mut self, wanted: impl Fn(&TaskError<A::Error>) -> bool + Send + 'static) -> Self {
-        self.predicate = Some(Box::new(move |failure| wanted(&TaskError::from_failure(failure.clone()))));
+    pub fn retry_if(
+        mut self,
+        wanted: impl Fn(&TaskError<A::Error>) -> bool + Send + 'static,
+    ) -> Self {
+        self.predicate =
+            Some(Box::new(move |failure| wanted(&TaskError::from_failure(failure.clone()))));
         self
     }
 
@@ -98,8 +105,9 @@ pub(super) fn checked_input<T: serde::Serialize>(
     input: &T,
     what: &dyn std::fmt::Display,
 ) -> Result<Option<Payload>, Failure> {
-    let payload = encode(input)
-        .map_err(|error| Failure::of_kind(FailureKind::Conversion, format!("input of {what}: {error}")))?;
+    let payload = encode(input).map_err(|error| {
+        Failure::of_kind(FailureKind::Conversion, format!("input of {what}: {error}"))
+    })?;
     if payload.len() > limits::PAYLOAD_BYTES_MAX {
         let text = format!(
             "input of {what} is {} bytes; the limit is {} (DT0005): store it elsewhere and pass a reference",

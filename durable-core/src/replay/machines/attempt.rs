@@ -47,7 +47,15 @@ impl Attempts {
     pub(super) fn begin(core: &Core, retries: Option<Retries>, call_attempt: CallAttempt) -> Self {
         let (op, call) = call_attempt(core, 1, 0);
         let first_at = core.lock().now;
-        Self { core: core.clone(), call_attempt, retries, phase: Phase::Running(op), attempt: 1, call, first_at }
+        Self {
+            core: core.clone(),
+            call_attempt,
+            retries,
+            phase: Phase::Running(op),
+            attempt: 1,
+            call,
+            first_at,
+        }
     }
 
     /// A call that failed before it could be made, e.g. because its input has no encoding.
@@ -59,7 +67,9 @@ impl Attempts {
 
     fn delay_after(&self, failure: &Failure) -> Option<Duration> {
         let retries = self.retries.as_ref()?;
-        if !failure.is_retryable() || retries.predicate.as_ref().is_some_and(|wanted| !wanted(failure)) {
+        if !failure.is_retryable()
+            || retries.predicate.as_ref().is_some_and(|wanted| !wanted(failure))
+        {
             return None;
         }
         let state = self.core.lock();

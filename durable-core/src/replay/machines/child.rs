@@ -34,13 +34,24 @@ pub struct ChildBuilder<R> {
 
 impl<R> std::fmt::Debug for ChildBuilder<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ChildBuilder").field("instance", &self.instance).field("retry", &self.policy).finish_non_exhaustive()
+        f.debug_struct("ChildBuilder")
+            .field("instance", &self.instance)
+            .field("retry", &self.policy)
+            .finish_non_exhaustive()
     }
 }
 
 impl<R: OrchestrationRef> ChildBuilder<R> {
     pub(in crate::replay) fn new(core: Core, orchestration: R) -> Self {
-        Self { core, orchestration, instance: None, version: None, tags: Vec::new(), policy: None, predicate: None }
+        Self {
+            core,
+            orchestration,
+            instance: None,
+            version: None,
+            tags: Vec::new(),
+            policy: None,
+            predicate: None,
+        }
     }
 
     /// The child's instance id. Without it, one is derived from this execution and the number
@@ -70,8 +81,12 @@ impl<R: OrchestrationRef> ChildBuilder<R> {
     }
 
     /// Starts it again only after errors that this accepts. It must decide by the error alone.
-    pub fn retry_if(mut self, wanted: impl Fn(&TaskError<R::Error>) -> bool + Send + 'static) -> Self {
-        self.predicate = Some(Box::new(move |failure| wanted(&TaskError::from_failure(failure.clone()))));
+    pub fn retry_if(
+        mut self,
+        wanted: impl Fn(&TaskError<R::Error>) -> bool + Send + 'static,
+    ) -> Self {
+        self.predicate =
+            Some(Box::new(move |failure| wanted(&TaskError::from_failure(failure.clone()))));
         self
     }
 
@@ -80,10 +95,17 @@ impl<R: OrchestrationRef> ChildBuilder<R> {
     pub fn call(self, input: R::Input) -> ChildCall<R::Output, R::Error> {
         let name = self.orchestration.orchestration_name();
         let retries = self.policy.map(|policy| Retries { policy, predicate: self.predicate });
-        let version = self.version.unwrap_or_else(|| self.orchestration.orchestration_version().to_owned());
+        let version =
+            self.version.unwrap_or_else(|| self.orchestration.orchestration_version().to_owned());
         let state = match checked_input(&input, &format_args!("child `{name}`")) {
             Ok(input) => {
-                let start = Start { name: name.clone(), version, input, instance: self.instance, tags: self.tags };
+                let start = Start {
+                    name: name.clone(),
+                    version,
+                    input,
+                    instance: self.instance,
+                    tags: self.tags,
+                };
                 CallState::Called(Attempts::begin(&self.core, retries, start.into_attempt()))
             }
             Err(failure) => CallState::Failed(Some(failure)),
@@ -98,7 +120,8 @@ impl<R: OrchestrationRef> ChildBuilder<R> {
     /// A [`Failure`] when the input cannot be encoded or is too large.
     pub fn start_detached(self, input: R::Input) -> Result<InstanceId, Failure> {
         let name = self.orchestration.orchestration_name();
-        let version = self.version.unwrap_or_else(|| self.orchestration.orchestration_version().to_owned());
+        let version =
+            self.version.unwrap_or_else(|| self.orchestration.orchestration_version().to_owned());
         let input = checked_input(&input, &format_args!("child `{name}`"))?;
         let start = Start { name, version, input, instance: self.instance, tags: self.tags };
         Ok(start.issue(&self.core, true).1)
@@ -118,7 +141,10 @@ impl Start {
     fn issue(&self, core: &Core, detached: bool) -> (u64, InstanceId) {
         let mut state = core.lock();
         let id = state.take_id();
-        let instance = self.instance.clone().unwrap_or_else(|| derived_id(&state.instance, state.execution.0, id));
+        let instance = self
+            .instance
+            .clone()
+            .unwrap_or_else(|| derived_id(&state.instance, state.execution.0, id));
         let event = ChildScheduled {
             id,
             instance: instance.clone(),

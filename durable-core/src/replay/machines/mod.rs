@@ -14,7 +14,7 @@ pub use activity::{ActivityBuilder, ActivityCall};
 pub use child::{ChildBuilder, ChildCall};
 pub use event::EventWait;
 pub use saga::Saga;
-pub use timeout::{Timeout, TimedOut};
+pub use timeout::{TimedOut, Timeout};
 pub use timer::Timer;
 
 pub(super) use op::Op;

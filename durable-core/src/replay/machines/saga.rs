@@ -8,7 +8,10 @@ use crate::replay::context::OrchestrationContext;
 use crate::replay::refs::ActivityRef;
 use crate::replay::task_error::TaskError;
 
-type Undo = Box<dyn FnOnce(OrchestrationContext) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> + Send>;
+type Undo = Box<
+    dyn FnOnce(OrchestrationContext) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>
+        + Send,
+>;
 
 /// A list of compensations, run newest first when the business process cannot finish.
 ///
