@@ -36,13 +36,6 @@ impl SledBackend {
         let committer =
             recovery::open(&store.db, &settings.path, settings.checkpoint_bytes, env, name)?;
         let hub = Arc::clone(&committer.hub);
-        let mut capabilities = Capabilities::new("sled");
-        capabilities.durability = Durability::PowerLoss;
-        capabilities.push = true;
-        capabilities.instant_delivery = true;
-        capabilities.indexes_itself = true;
-        capabilities.consistent_listing = true;
-        capabilities.injected_clock = true;
         let thread = std::thread::Builder::new()
             .name("sled-committer".to_owned())
             .spawn(move || committer.run());
@@ -56,9 +49,21 @@ impl SledBackend {
         })?;
         Ok(Self {
             running: Running { hub, committer: Some(committer) },
-            capabilities,
+            capabilities: Self::capabilities(),
             _store: store,
         })
+    }
+
+    /// What the adapter can do.
+    pub fn capabilities() -> Capabilities {
+        let mut capabilities = Capabilities::new("sled");
+        capabilities.durability = Durability::PowerLoss;
+        capabilities.push = true;
+        capabilities.instant_delivery = true;
+        capabilities.indexes_itself = true;
+        capabilities.consistent_listing = true;
+        capabilities.injected_clock = true;
+        capabilities
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -119,7 +124,8 @@ impl Backend for SledBackend {
             for commit in commits {
                 let applied = hub.check_open("commit_activities").map(|()| {
                     if let Some(outcome) = inner.state.check_activity(&commit) {
-                        return (outcome, 0);
+                        // A repeated commit is answered when the first is safe.
+                        return (outcome, inner.last);
                     }
                     let change = Change::Activity(commit.lease.task, commit.completion);
                     let number = inner.log(now, &change);

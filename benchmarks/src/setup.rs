@@ -8,7 +8,8 @@ use durable::prelude::*;
 pub(crate) struct Hub {
     pub(crate) backend: Arc<dyn durable::backend::Backend>,
     pub(crate) client: Client,
-    folder: Option<tempfile::TempDir>,
+    /// Removed when dropped.
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Hub {
@@ -21,16 +22,11 @@ impl Hub {
             (url.to_owned(), None)
         };
         let backend = durable::connect(&url).await?;
-        Ok(Self { client: Client::new(backend.clone()), backend, folder })
+        Ok(Self { client: Client::new(backend.clone()), backend, _folder: folder })
     }
 
     /// A worker that serves all workloads.
     pub(crate) async fn worker(&self) -> Result<Worker, durable::Error> {
         crate::workloads::register(Worker::builder(self.backend.clone())).start().await
-    }
-
-    /// The temporary folder, if there is one.
-    pub(crate) fn folder(&self) -> Option<&std::path::Path> {
-        self.folder.as_ref().map(tempfile::TempDir::path)
     }
 }

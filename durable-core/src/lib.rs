@@ -14,7 +14,7 @@
 //! | Where are the loops? | [`worker`] |
 //! | Which limits are there? | [`limits`] |
 //!
-//! Deliberately absent: any storage driver, any clock or randomness outside [`env`], any
+//! Deliberately absent: any storage driver, any clock or randomness outside [`mod@env`], any
 //! decoding of events outside [`model::wire`].
 
 pub mod activity;

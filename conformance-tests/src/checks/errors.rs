@@ -30,7 +30,7 @@ pub(super) fn list() -> Vec<Check> {
             format!("{verb}_on_a_closed_hub_is_closed"),
             "C12",
             Need::Nothing,
-            { move |h| closed(h, verb, *call) },
+            move |h| closed(h, verb, *call),
         ));
     }
     checks

@@ -62,7 +62,7 @@ pub(super) fn list() -> Vec<Check> {
             format!("an_applied_commit_shows_{part}"),
             "C3",
             Need::Nothing,
-            { move |h| async move { an_applied_commit_shows(h, part, *build, *seen).await } },
+            move |h| async move { an_applied_commit_shows(h, part, *build, *seen).await },
         ));
         for (verdict, spoil) in REJECTIONS {
             let name = format!("a_{verdict}_commit_leaves_no_trace_of_{part}");

@@ -11,12 +11,12 @@ use crate::ids::{ExecutionId, InstanceId, MessageId};
 use crate::limits;
 use crate::model::Message;
 use crate::model::event::ExecutionStarted;
+use crate::model::first_record;
 use crate::model::wire;
 use crate::payload::encode;
 use crate::replay::OrchestrationRef;
 use crate::telemetry;
 use crate::time::Timestamp;
-use crate::worker::commit_builder::first_record;
 
 /// How to start an instance. Made by [`Client::start`].
 #[must_use = "an instance is started by `.send().await`"]

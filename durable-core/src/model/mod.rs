@@ -7,6 +7,7 @@
 pub mod details;
 pub mod event;
 pub mod failure;
+mod first_record;
 pub mod message;
 pub mod retry;
 pub mod task;
@@ -16,6 +17,7 @@ pub mod wire;
 pub use details::{BlockReport, RecordDetails};
 pub use event::HistoryEvent;
 pub use failure::{Failure, FailureKind};
+pub(crate) use first_record::first_record;
 pub use message::Message;
 pub use retry::RetryPolicy;
 pub use task::ActivityTask;

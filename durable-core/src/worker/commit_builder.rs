@@ -15,6 +15,7 @@ use crate::model::event::{
     ChildCompleted, ChildFailed, EventRaised, ExecutionStarted, ExecutionTerminated, Parent,
     TimerFired,
 };
+use crate::model::first_record;
 use crate::model::message::Terminate;
 use crate::model::wire::{self, ChunkWriter};
 use crate::model::{
@@ -184,37 +185,6 @@ fn add_action(
             commit.messages.push(envelope(event.instance, body));
         }
         Action::Mark(_) => {}
-    }
-}
-
-/// The record of an instance that was created and has not run.
-pub(crate) fn first_record(
-    instance: InstanceId,
-    execution: ExecutionId,
-    start: &ExecutionStarted,
-    start_at: Option<Timestamp>,
-) -> InstanceRecord {
-    let details = RecordDetails {
-        input: start.input.clone(),
-        tags: start.tags.clone(),
-        parent: start.parent.clone(),
-        start_at,
-        ..RecordDetails::default()
-    };
-    InstanceRecord {
-        instance,
-        execution,
-        generation: start.generation,
-        name: start.name.clone(),
-        version: start.version.clone(),
-        status: OrchestrationStatus::Pending,
-        created_at: start.created_at,
-        updated_at: start.created_at,
-        completed_at: None,
-        parent: start.parent.as_ref().map(|p| p.instance.clone()),
-        events: 0,
-        revision: 0,
-        details: wire::encode_details(&details),
     }
 }
 

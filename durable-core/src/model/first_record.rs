@@ -1,0 +1,39 @@
+//! The record that an instance begins with.
+
+use super::details::RecordDetails;
+use super::event::ExecutionStarted;
+use super::wire;
+use crate::backend::{InstanceRecord, OrchestrationStatus};
+use crate::ids::{ExecutionId, InstanceId};
+use crate::time::Timestamp;
+
+/// The record of an instance that was created and has not run.
+pub(crate) fn first_record(
+    instance: InstanceId,
+    execution: ExecutionId,
+    start: &ExecutionStarted,
+    start_at: Option<Timestamp>,
+) -> InstanceRecord {
+    let details = RecordDetails {
+        input: start.input.clone(),
+        tags: start.tags.clone(),
+        parent: start.parent.clone(),
+        start_at,
+        ..RecordDetails::default()
+    };
+    InstanceRecord {
+        instance,
+        execution,
+        generation: start.generation,
+        name: start.name.clone(),
+        version: start.version.clone(),
+        status: OrchestrationStatus::Pending,
+        created_at: start.created_at,
+        updated_at: start.created_at,
+        completed_at: None,
+        parent: start.parent.as_ref().map(|p| p.instance.clone()),
+        events: 0,
+        revision: 0,
+        details: wire::encode_details(&details),
+    }
+}
