@@ -9,7 +9,6 @@ use durable_core::backend::{
     CommitOutcome, Durability, TurnCommit,
 };
 use durable_core::env::SharedEnv;
-use durable_core::hot::Signals;
 use durable_core::ids::HubName;
 
 use crate::hub::{Hub, Running};
@@ -152,7 +151,7 @@ impl Backend for SledBackend {
             inner.last
         };
         hub.work.notify_one();
-        hub.ring(Signals { turns: true, activities: true, tracking: true });
+        hub.bells.ring_all();
         let written = hub.safe("close", last).await;
         // The committer says so when it has ended; only then may the hub be opened again.
         let mut progress = hub.progress.subscribe();

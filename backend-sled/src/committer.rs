@@ -1,9 +1,11 @@
 //! The committer: writes what has arrived, flushes once, then lets everybody know.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use durable_core::backend::BackendResult;
+use durable_core::ids::{InstanceId, MessageId};
 
 use crate::checkpoint::{self, Cycle};
 use crate::error::from_sled;
@@ -27,8 +29,24 @@ pub(crate) struct Committer {
     /// Bytes in the log since the last checkpoint began.
     pub(crate) bytes: u64,
     pub(crate) checkpoint_bytes: u64,
-    /// Deliveries noted at the last look.
-    pub(crate) noted: Vec<(String, u32)>,
+    /// What was on loan at the last look, and whether that is in the log.
+    pub(crate) noted: HashMap<OnLoan, bool>,
+}
+
+/// One delivery.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) enum OnLoan {
+    Turn(InstanceId, u32),
+    Task(MessageId, u32),
+}
+
+impl OnLoan {
+    fn change(&self) -> Change {
+        match self {
+            Self::Turn(instance, delivery) => Change::TurnDelivery(instance.clone(), *delivery),
+            Self::Task(task, delivery) => Change::TaskDelivery(*task, *delivery),
+        }
+    }
 }
 
 impl Committer {
@@ -117,20 +135,16 @@ impl Committer {
     /// worker again and again is recognised after a restart.
     fn note_deliveries(&mut self, inner: &mut crate::hub::Inner) {
         let now = self.hub.env.now();
+        let turns = inner.state.leased_turns().into_iter().map(|(id, n)| OnLoan::Turn(id, n));
+        let tasks =
+            inner.state.leased_activities().into_iter().map(|(id, _, n)| OnLoan::Task(id, n));
         let before = std::mem::take(&mut self.noted);
-        for (instance, delivery) in inner.state.leased_turns() {
-            let key = (instance.as_str().to_owned(), delivery);
-            if !before.contains(&key) {
-                inner.log(now, &Change::TurnDelivery(instance, delivery));
+        for loan in turns.chain(tasks).collect::<Vec<_>>() {
+            let seen = before.get(&loan).copied();
+            if seen == Some(false) {
+                inner.log(now, &loan.change());
             }
-            self.noted.push(key);
-        }
-        for (task, _, delivery) in inner.state.leased_activities() {
-            let key = (task.to_string(), delivery);
-            if !before.contains(&key) {
-                inner.log(now, &Change::TaskDelivery(task, delivery));
-            }
-            self.noted.push(key);
+            self.noted.insert(loan, seen.is_some());
         }
     }
 }

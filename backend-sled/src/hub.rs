@@ -40,7 +40,6 @@ pub(crate) struct Inner {
 }
 
 /// One hub, shared by callers and committer.
-#[derive(Debug)]
 pub(crate) struct Hub {
     pub(crate) env: SharedEnv,
     pub(crate) name: HubName,
@@ -50,6 +49,13 @@ pub(crate) struct Hub {
     pub(crate) progress: watch::Sender<Progress>,
     pub(crate) bells: Bells,
     pub(crate) closed: AtomicBool,
+}
+
+// Never what is stored: it may be secret.
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl Inner {
@@ -175,8 +181,7 @@ impl Hub {
     pub(crate) fn fail(&self, error: &BackendError) {
         tracing::error!(hub = %self.name, %error, "the store takes no more changes");
         self.progress.send_modify(|p| p.failed = Some((error.kind(), error.context().to_owned())));
-        let all = Signals { turns: true, activities: true, tracking: true };
-        self.ring(all);
+        self.bells.ring_all();
     }
 }
 

@@ -1,6 +1,6 @@
 //! Opening a hub: rows into memory, then the rest of the log over them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
@@ -86,7 +86,7 @@ pub(crate) fn open(
         wal_from: stored.wal_from,
         bytes,
         checkpoint_bytes,
-        noted: Vec::new(),
+        noted: HashMap::new(),
     })
 }
 

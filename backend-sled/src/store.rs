@@ -1,6 +1,7 @@
 //! The store: one folder, many hubs.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
@@ -14,12 +15,18 @@ use crate::config::SledSettings;
 use crate::error::from_sled;
 
 /// A folder with task hubs. Open it once per process and share it.
-#[derive(Debug)]
 pub struct SledStore {
     pub(crate) db: sled::Db,
     pub(crate) settings: SledSettings,
     env: SharedEnv,
     hubs: Mutex<HashMap<HubName, Weak<SledBackend>>>,
+}
+
+// sled's own form shows whole pages.
+impl fmt::Debug for SledStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SledStore").field("path", &self.settings.path).finish_non_exhaustive()
+    }
 }
 
 /// The stores this process has open, so that opening a folder twice shares it.
