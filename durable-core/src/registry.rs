@@ -1,5 +1,6 @@
 //! Which code serves which name and version.
 
+use std::any::{Any, type_name};
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::marker::PhantomData;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::activity::{Activity, ActivityContext, ActivityHandler};
+use crate::activity::{Activity, ActivityContext, ActivityHandler, Data};
 use crate::env::BoxFuture;
 use crate::ids::Name;
 use crate::limits;
@@ -36,6 +37,7 @@ pub trait Orchestration:
 pub struct Registry {
     activities: HashMap<Name, Arc<dyn ActivityHandler>>,
     orchestrations: HashMap<Name, BTreeMap<String, Arc<dyn OrchestrationHandler>>>,
+    data: Data,
     problems: Vec<String>,
 }
 
@@ -95,6 +97,18 @@ impl Registry {
             }
             Err(error) => self.problems.push(format!("orchestration {name:?}: {error}")),
         }
+    }
+
+    /// Adds a value for [`ActivityContext::data`]; one per type.
+    pub fn data<T: Any + Send + Sync>(&mut self, value: impl Into<Arc<T>>) {
+        if !self.data.add::<T>(value.into()) {
+            self.problems.push(format!("data of type `{}` is given twice", type_name::<T>()));
+        }
+    }
+
+    /// The values given with [`data`](Self::data).
+    pub(crate) fn values(&self) -> Data {
+        self.data.clone()
     }
 
     fn add_activity(&mut self, name: Name, handler: Arc<dyn ActivityHandler>) {

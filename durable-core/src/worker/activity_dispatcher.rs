@@ -10,7 +10,7 @@ use tracing::Instrument;
 
 use super::lease_keeper::Running;
 use super::shared::Shared;
-use crate::activity::{ActivityContext, ActivityHandler, ActivityShared};
+use crate::activity::{ActivityCall, ActivityContext, ActivityHandler, ActivityShared};
 use crate::backend::{
     ActivityCommit, ActivityLease, ActivityWork, BackendErrorKind, CommitOutcome, Envelope,
     ReceiveActivities, Retry,
@@ -165,16 +165,18 @@ async fn perform(
     );
     let now = shared.env.now();
     let (start_to_close, heartbeat) = (task.start_to_close, task.heartbeat);
-    let context = Arc::new(ActivityShared::new(
-        Arc::clone(&shared.env),
-        Arc::clone(&shared.hub),
-        work.lease.instance.clone(),
-        work.execution,
-        task.name,
-        (task.call, task.attempt, work.delivery),
-        work.progress,
-        now,
-    ));
+    let call = ActivityCall {
+        hub: Arc::clone(&shared.hub),
+        instance: work.lease.instance.clone(),
+        execution: work.execution,
+        name: task.name,
+        call: task.call,
+        attempt: task.attempt,
+        delivery: work.delivery,
+        earlier_progress: work.progress,
+    };
+    let data = shared.registry.values();
+    let context = Arc::new(ActivityShared::new(Arc::clone(&shared.env), data, call, now));
     let watched = running.watch(work.lease, Arc::clone(&context), heartbeat, now);
     let ctx = ActivityContext::new(Arc::clone(&context));
     let input = task.input;

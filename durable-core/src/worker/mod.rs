@@ -16,6 +16,7 @@ mod session_cache;
 mod shared;
 mod tracking_dispatcher;
 
+use std::any::Any;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +92,23 @@ impl WorkerBuilder {
         Fut: Future<Output = Result<O, E>> + Send + 'static,
     {
         self.registry.orchestration_fn(name, "", run);
+        self
+    }
+
+    /// Gives activities a value that they get with [`ActivityContext::data`]: a connection pool,
+    /// a client, settings. One value per type; an `Arc` of it is shared.
+    ///
+    /// ```
+    /// # use durable_core::{env::TokioEnv, ids::HubName, memory::MemoryStore, model::Failure, worker::Worker};
+    /// struct Prices(u64);
+    /// # let backend = MemoryStore::new(TokioEnv::shared()).hub(&HubName::default());
+    /// let worker = Worker::builder(backend).data(Prices(300)).activity_fn(
+    ///     "total",
+    ///     |ctx, quantity: u64| async move { Ok::<_, Failure>(ctx.data::<Prices>()?.0 * quantity) },
+    /// );
+    /// ```
+    pub fn data<T: Any + Send + Sync>(mut self, value: impl Into<Arc<T>>) -> Self {
+        self.registry.data::<T>(value);
         self
     }
 

@@ -1,5 +1,8 @@
 //! What activity code is written against.
 
+mod data;
+
+use std::any::Any;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,6 +18,8 @@ use crate::model::{Failure, FailureKind};
 use crate::payload::{Payload, decode, encode};
 use crate::replay::{ActivityRef, HandlerResult};
 use crate::time::Timestamp;
+
+pub(crate) use data::Data;
 
 /// Activity code: a reference that can also be run.
 pub trait Activity:
@@ -42,10 +47,9 @@ pub trait ActivityHandler: Send + Sync {
 const LIVE: u8 = 0;
 const CANCELLED: u8 = 1;
 
-/// The part of a running activity that the worker shares with its code.
+/// Whose activity it is, and the how manieth try.
 #[derive(Debug)]
-pub(crate) struct ActivityShared {
-    pub(crate) env: SharedEnv,
+pub(crate) struct ActivityCall {
     pub(crate) hub: Arc<str>,
     pub(crate) instance: InstanceId,
     pub(crate) execution: ExecutionId,
@@ -54,6 +58,14 @@ pub(crate) struct ActivityShared {
     pub(crate) attempt: u32,
     pub(crate) delivery: u32,
     pub(crate) earlier_progress: Option<Bytes>,
+}
+
+/// The part of a running activity that the worker shares with its code.
+#[derive(Debug)]
+pub(crate) struct ActivityShared {
+    env: SharedEnv,
+    data: Data,
+    call: ActivityCall,
     state: AtomicU8,
     cancelled: Notify,
     /// Microseconds of the last heartbeat.
@@ -62,30 +74,11 @@ pub(crate) struct ActivityShared {
 }
 
 impl ActivityShared {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "called in one place, with named fields of one task"
-    )]
-    pub(crate) fn new(
-        env: SharedEnv,
-        hub: Arc<str>,
-        instance: InstanceId,
-        execution: ExecutionId,
-        name: Name,
-        (call, attempt, delivery): (u64, u32, u32),
-        earlier_progress: Option<Bytes>,
-        now: Timestamp,
-    ) -> Self {
+    pub(crate) fn new(env: SharedEnv, data: Data, call: ActivityCall, now: Timestamp) -> Self {
         Self {
             env,
-            hub,
-            instance,
-            execution,
-            name,
+            data,
             call,
-            attempt,
-            delivery,
-            earlier_progress,
             state: AtomicU8::new(LIVE),
             cancelled: Notify::new(),
             last_beat: AtomicU64::new(now.as_micros()),
@@ -120,37 +113,44 @@ impl ActivityContext {
 
     /// The instance that called it.
     pub fn instance_id(&self) -> &InstanceId {
-        &self.shared.instance
+        &self.shared.call.instance
     }
 
     /// The execution that called it.
     pub fn execution_id(&self) -> ExecutionId {
-        self.shared.execution
+        self.shared.call.execution
     }
 
     /// Its name.
     pub fn name(&self) -> &Name {
-        &self.shared.name
+        &self.shared.call.name
     }
 
     /// Which attempt of the retry policy this is; starts at 1.
     pub fn attempt(&self) -> u32 {
-        self.shared.attempt
+        self.shared.call.attempt
     }
 
     /// How often this very attempt was handed to a worker; above 1 after crashes and lost
     /// leases.
     pub fn delivery(&self) -> u32 {
-        self.shared.delivery
+        self.shared.call.delivery
     }
 
     /// A key that is the same for every delivery and every retry of one logical call, and
     /// differs between calls. Give it to whatever must act only once.
     pub fn idempotency_key(&self) -> String {
-        format!(
-            "{}/{}/{}/{}",
-            self.shared.hub, self.shared.instance, self.shared.execution, self.shared.call
-        )
+        let call = &self.shared.call;
+        format!("{}/{}/{}/{}", call.hub, call.instance, call.execution, call.call)
+    }
+
+    /// What the worker was given with [`data`](crate::worker::WorkerBuilder::data): a connection
+    /// pool, a client, settings.
+    ///
+    /// # Errors
+    /// A [`Failure`] that no retry policy retries when the worker was given nothing of the type.
+    pub fn data<T: Any + Send + Sync>(&self) -> Result<Arc<T>, Failure> {
+        self.shared.data.get()
     }
 
     /// Says that the activity is alive, and how far it is. The progress is given to the next
@@ -183,6 +183,7 @@ impl ActivityContext {
     /// The last progress that an earlier delivery recorded, if it is of this type.
     pub fn last_progress<T: DeserializeOwned>(&self) -> Option<T> {
         self.shared
+            .call
             .earlier_progress
             .as_ref()
             .and_then(|bytes| decode(&Payload::new(bytes.clone())).ok())
