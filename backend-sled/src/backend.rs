@@ -90,6 +90,8 @@ impl Backend for SledBackend {
             let mut answers = Vec::with_capacity(commits.len());
             for commit in commits {
                 let applied = hub.check_open("commit_turns").and_then(|()| {
+                    // A repeated last commit may find its instance on disk already.
+                    inner.load_done(&hub.disk, &commit.lease.instance, now)?;
                     if let Some(outcome) = inner.state.check_turn(&commit) {
                         // A repeated commit is answered when the first is safe.
                         return Ok((outcome, inner.state.lsn_of(&commit.lease.instance)));
