@@ -15,6 +15,10 @@ mod workloads;
 
 use args::Args;
 
+/// What a service that allocates as much as this would use too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args = Args::parse(std::env::args().skip(1))?;

@@ -150,7 +150,12 @@ impl Registry {
         self.activities.get(name).cloned()
     }
 
-    /// The activities served, sorted.
+    /// The activities served, in no order.
+    pub fn served_activities(&self) -> impl Iterator<Item = &Name> {
+        self.activities.keys()
+    }
+
+    /// The activities served, sorted, for people.
     pub fn activity_names(&self) -> Vec<String> {
         let mut names: Vec<_> = self.activities.keys().map(ToString::to_string).collect();
         names.sort_unstable();

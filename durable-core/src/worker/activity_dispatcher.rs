@@ -1,41 +1,27 @@
-//! The loop that runs activities: fetch → run → commit.
+//! The loop that fetches activities and sets them going.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tracing::Instrument;
 
+use super::activity_commit::{Finished, commit, complete};
+use super::activity_run;
 use super::lease_keeper::Running;
+use super::pace::Pace;
 use super::shared::Shared;
-use crate::activity::{ActivityCall, ActivityContext, ActivityHandler, ActivityShared};
-use crate::backend::{
-    ActivityCommit, ActivityLease, ActivityWork, BackendErrorKind, CommitOutcome, Envelope,
-    ReceiveActivities, Retry,
-};
-use crate::env::timeout;
-use crate::ids::MessageId;
-use crate::limits;
-use crate::model::event::{ActivityCompleted, ActivityFailed};
-use crate::model::wire;
-use crate::model::{ActivityTask, Failure, FailureKind, Message};
-use crate::payload::Payload;
-use crate::replay::HandlerResult;
+use crate::backend::{ActivityCommit, ActivityWork, BackendErrorKind, ReceiveActivities};
+use crate::env::BoxFuture;
 use crate::telemetry;
 
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
 
-/// Deliveries of a task that nobody serves before it fails.
-const NOT_SERVED_DELIVERIES: u32 = 5;
+/// Quick activities that are committed together; more would keep the first ones waiting.
+const COMMIT_ITEMS: usize = 64;
 
-/// A finished activity on its way to the store. The permit makes room for the next one once
-/// the result is safe.
-struct Finished {
-    commit: ActivityCommit,
-    permit: OwnedSemaphorePermit,
-}
+/// An activity under way; ends with what there is to commit.
+type Run = BoxFuture<'static, Option<ActivityCommit>>;
 
 /// Runs activities until the worker stops.
 pub(super) async fn run(shared: Arc<Shared>, running: Arc<Running>) {
@@ -60,21 +46,8 @@ pub(super) async fn run(shared: Arc<Shared>, running: Arc<Running>) {
         };
         match received {
             Ok(works) => {
-                let mut permit = Some(first);
-                for work in works {
-                    // No more come than were asked for, and nobody else takes permits.
-                    let own =
-                        permit.take().or_else(|| Arc::clone(&permits).try_acquire_owned().ok());
-                    let Some(own) = own else { break };
-                    let task = run_one(
-                        Arc::clone(&shared),
-                        Arc::clone(&running),
-                        work,
-                        own,
-                        finished.clone(),
-                    );
-                    shared.spawn(Box::pin(task));
-                }
+                let dispatch = Dispatch { shared: &shared, running: &running, finished: &finished };
+                dispatch.all(works, first, &permits).await;
             }
             Err(error) if error.kind() == BackendErrorKind::Closed => return,
             Err(error) => {
@@ -86,213 +59,71 @@ pub(super) async fn run(shared: Arc<Shared>, running: Arc<Running>) {
     }
 }
 
-async fn run_one(
-    shared: Arc<Shared>,
-    running: Arc<Running>,
-    work: ActivityWork,
-    permit: OwnedSemaphorePermit,
-    finished: mpsc::Sender<Finished>,
-) {
-    let task = match wire::decode_task(&work.body) {
-        Ok(task) => task,
-        Err(error) => {
-            // Without the task nobody can be told; after enough deliveries it is left alone.
-            tracing::error!(instance = %work.lease.instance, task = %work.lease.task, %error, "undecodable task");
-            let delay = Duration::from_secs(60).saturating_mul(work.delivery);
-            abandon(&shared, work.lease, delay).await;
-            return;
-        }
-    };
-    let id = task.id;
-    let lease = work.lease.clone();
-    let execution = work.execution;
-    let result = match perform(&shared, &running, work, task).await {
-        Performed::Result(result) => result,
-        Performed::Stopped => return,
-        Performed::Abandon(delay) => {
-            abandon(&shared, lease, delay).await;
-            return;
-        }
-    };
-    let message = match result {
-        Ok(output) => Message::ActivityCompleted(ActivityCompleted { id, output }),
-        Err(failure) => {
-            tracing::debug!(instance = %lease.instance, %failure, "{}", telemetry::ACTIVITY_FAILED);
-            Message::ActivityFailed(ActivityFailed { id, failure })
-        }
-    };
-    // The highest bit tells a completion from the task that has the same number.
-    let message_id = MessageId { source: execution.0, seq: id | 1 << 63 };
-    let body = wire::encode_message(&message);
-    let mut completion =
-        Envelope::new(message_id, lease.instance.clone(), shared.order_key(), body);
-    completion.execution = Some(execution);
-    let commit = ActivityCommit { lease, completion };
-    // The receiver ends only after all senders.
-    let _ = finished.send(Finished { commit, permit }).await;
+/// Sets the activities of a fetch going.
+struct Dispatch<'a> {
+    shared: &'a Arc<Shared>,
+    running: &'a Arc<Running>,
+    finished: &'a mpsc::Sender<Finished>,
 }
 
-enum Performed {
-    Result(HandlerResult),
-    /// The result is not wanted by anybody.
-    Stopped,
-    Abandon(Duration),
-}
-
-async fn perform(
-    shared: &Arc<Shared>,
-    running: &Arc<Running>,
-    work: ActivityWork,
-    task: ActivityTask,
-) -> Performed {
-    if work.delivery > shared.options.deliveries_max {
-        let text = format!(
-            "activity `{}` (DT0013) was handed out {} times without a result: its workers crash or lose their leases",
-            task.name,
-            work.delivery - 1
-        );
-        return Performed::Result(Err(Failure::of_kind(FailureKind::Poisoned, text)));
-    }
-    let Some(handler) = shared.registry.find_activity(&task.name) else {
-        return not_served(shared, &work, &task);
-    };
-    let span = tracing::debug_span!(
-        "activity.run",
-        instance = %work.lease.instance,
-        name = %task.name,
-        attempt = task.attempt,
-        delivery = work.delivery,
-    );
-    let now = shared.env.now();
-    let (start_to_close, heartbeat) = (task.start_to_close, task.heartbeat);
-    let call = ActivityCall {
-        hub: Arc::clone(&shared.hub),
-        instance: work.lease.instance.clone(),
-        execution: work.execution,
-        name: task.name,
-        call: task.call,
-        attempt: task.attempt,
-        delivery: work.delivery,
-        earlier_progress: work.progress,
-    };
-    let data = shared.registry.values();
-    let context = Arc::new(ActivityShared::new(Arc::clone(&shared.env), data, call, now));
-    let watched = running.watch(work.lease, Arc::clone(&context), heartbeat, now);
-    let ctx = ActivityContext::new(Arc::clone(&context));
-    let input = task.input;
-    let run = run_handler(shared, handler, ctx, input, start_to_close).instrument(span);
-    let ended = tokio::select! {
-        biased;
-        done = run => Some(done),
-        () = stopped(shared, &context) => None,
-    };
-    let timed_out = watched.timed_out();
-    drop(watched);
-    match (timed_out, ended) {
-        (Some(text), _) => Performed::Result(Err(Failure::of_kind(FailureKind::TimedOut, text))),
-        (None, Some(result)) => {
-            if matches!(&result, Err(failure) if failure.kind() == FailureKind::TimedOut) {
-                context.cancel();
-            }
-            Performed::Result(result)
-        }
-        (None, None) => Performed::Stopped,
-    }
-}
-
-/// Runs user code within its time limit; a panic becomes a failure.
-async fn run_handler(
-    shared: &Arc<Shared>,
-    handler: Arc<dyn ActivityHandler>,
-    ctx: ActivityContext,
-    input: Option<Payload>,
-    limit: Option<Duration>,
-) -> HandlerResult {
-    let run = async move {
-        let made = std::panic::catch_unwind(AssertUnwindSafe(|| handler.run(ctx, input)));
-        let ended = match made {
-            Ok(future) => AssertUnwindSafe(future).catch_unwind().await,
-            Err(panic) => Err(panic),
-        };
-        ended.unwrap_or_else(|panic| Err(crate::replay::panic_failure("activity", &*panic)))
-    };
-    let Some(limit) = limit else {
-        return run.await;
-    };
-    timeout(&*shared.env, limit, run).await.unwrap_or_else(|_| {
-        let text = format!("the activity did not end within {limit:?}");
-        Err(Failure::of_kind(FailureKind::TimedOut, text))
-    })
-}
-
-/// Completes some time after the activity was cancelled.
-async fn stopped(shared: &Arc<Shared>, context: &Arc<ActivityShared>) {
-    ActivityContext::new(Arc::clone(context)).cancelled().await;
-    shared.env.sleep(shared.options.cancel_grace).await;
-}
-
-fn not_served(shared: &Arc<Shared>, work: &ActivityWork, task: &ActivityTask) -> Performed {
-    let served = shared.registry.activity_names();
-    if work.delivery < NOT_SERVED_DELIVERIES && shared.backend.capabilities().multi_process {
-        // Others may serve it: let them have a go first.
-        return Performed::Abandon(Duration::from_millis(200) * 2_u32.pow(work.delivery));
-    }
-    let text = format!(
-        "no worker serves activity `{}` (DT0004) on queue(s) {}; served here: {}",
-        task.name,
-        shared.options.queues.iter().map(|q| q.as_str()).collect::<Vec<_>>().join(", "),
-        if served.is_empty() { "none".to_owned() } else { served.join(", ") },
-    );
-    tracing::warn!(instance = %work.lease.instance, "{text}");
-    Performed::Result(Err(Failure::of_kind(FailureKind::NotRegistered, text)))
-}
-
-async fn abandon(shared: &Arc<Shared>, lease: ActivityLease, delay: Duration) {
-    for given_back in shared.backend.abandon_activities(vec![lease], delay).await {
-        if let Err(error) = given_back {
-            // The lease ends by itself.
-            tracing::debug!(%error, "could not give an activity back");
-        }
-    }
-}
-
-/// Gathers what has finished and commits it in batches.
-async fn complete(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Finished>) {
-    let mut batch = Vec::new();
-    while inbox.recv_many(&mut batch, limits::BATCH_ITEMS_MAX).await > 0 {
-        let batch = std::mem::take(&mut batch);
-        let task = commit(Arc::clone(&shared), batch);
-        shared.spawn(Box::pin(task));
-    }
-}
-
-async fn commit(shared: Arc<Shared>, batch: Vec<Finished>) {
-    let mut pending = batch;
-    let mut tries = 0_u32;
-    while !pending.is_empty() && tries < 8 {
-        let commits = pending.iter().map(|f| f.commit.clone()).collect();
-        let results = shared.backend.commit_activities(commits).await;
-        let mut failed = Vec::new();
-        let mut delay = Duration::ZERO;
-        for (finished, result) in pending.into_iter().zip(results) {
-            match result {
-                Ok(CommitOutcome::Applied) => drop(finished.permit),
-                Ok(outcome) => {
-                    tracing::debug!(instance = %finished.commit.lease.instance, ?outcome, "{}", telemetry::COMMIT_REFUSED);
-                }
-                Err(error) => {
-                    tracing::warn!(instance = %finished.commit.lease.instance, %error, "{}", telemetry::COMMIT_FAILED);
-                    if let Retry::After(advised) = error.advice() {
-                        delay = delay.max(advised);
-                        failed.push(finished);
+impl Dispatch<'_> {
+    /// Runs quick activities here and commits them together; any other gets a task.
+    async fn all(
+        &self,
+        works: Vec<ActivityWork>,
+        first: OwnedSemaphorePermit,
+        permits: &Arc<Semaphore>,
+    ) {
+        let mut permit = Some(first);
+        let mut done = Vec::new();
+        for work in works {
+            // No more come than were asked for, and nobody else takes permits.
+            let own = permit.take().or_else(|| Arc::clone(permits).try_acquire_owned().ok());
+            let Some(permit) = own else { break };
+            let Some(task) = activity_run::decode(self.shared, &work).await else { continue };
+            let pace = self.shared.pace(&task.name);
+            let (shared, running) = (Arc::clone(self.shared), Arc::clone(self.running));
+            let mut run: Run = Box::pin(activity_run::run(shared, running, work, task));
+            if pace.is_quick() {
+                match pace.first_step(&*self.shared.env, &mut run).await {
+                    Poll::Ready(commit) => {
+                        done.extend(commit.map(|commit| Finished { commit, permit }));
+                        if done.len() >= COMMIT_ITEMS {
+                            self.commit(&mut done).await;
+                        }
                     }
+                    Poll::Pending => self.spawn(run, None, permit),
                 }
+            } else {
+                self.spawn(run, Some(pace), permit);
             }
         }
-        pending = failed;
-        tries += 1;
-        if !pending.is_empty() {
-            shared.env.sleep(delay).await;
+        self.commit(&mut done).await;
+    }
+
+    async fn commit(&self, done: &mut Vec<Finished>) {
+        if !done.is_empty() {
+            let batch = std::mem::take(done);
+            self.shared.begin(Box::pin(commit(Arc::clone(self.shared), batch))).await;
         }
+    }
+
+    /// Gives a run a task; a pace is passed when its first step is still to come.
+    fn spawn(&self, mut run: Run, pace: Option<Arc<Pace>>, permit: OwnedSemaphorePermit) {
+        let (shared, finished) = (Arc::clone(self.shared), self.finished.clone());
+        self.shared.spawn(Box::pin(async move {
+            let first = match pace {
+                Some(pace) => pace.first_step(&*shared.env, &mut run).await,
+                None => Poll::Pending,
+            };
+            let ended = match first {
+                Poll::Ready(ended) => ended,
+                Poll::Pending => run.await,
+            };
+            if let Some(commit) = ended {
+                // The receiver ends only after all senders.
+                let _ = finished.send(Finished { commit, permit }).await;
+            }
+        }));
     }
 }

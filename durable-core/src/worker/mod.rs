@@ -1,15 +1,19 @@
 //! The worker: the only module with loops.
 //!
-//! `orchestration_dispatcher` runs turns, `activity_dispatcher` runs activities,
+//! `orchestration_dispatcher` runs turns; `activity_dispatcher` fetches activities,
+//! `activity_run` runs one, `activity_commit` stores what they answered;
 //! `lease_keeper` keeps the leases of long activities, `tracking_dispatcher` applies tracking
 //! records, `session_cache` keeps suspended orchestrations in memory, `commit_builder` turns
 //! decisions into commits.
 
+mod activity_commit;
 mod activity_dispatcher;
+mod activity_run;
 pub(crate) mod commit_builder;
 mod lease_keeper;
 mod options;
 mod orchestration_dispatcher;
+mod pace;
 mod paranoid;
 mod session;
 mod session_cache;

@@ -92,7 +92,7 @@ async fn process(shared: &Arc<Shared>, works: Vec<TurnWork>, permit: OwnedSemaph
     }
     if !commits.is_empty() {
         let task = commit(Arc::clone(shared), commits, permit);
-        shared.spawn(Box::pin(task));
+        shared.begin(Box::pin(task)).await;
     }
 }
 

@@ -1,17 +1,22 @@
 //! What all loops of one worker share.
 
+use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use tokio::sync::{Notify, watch};
 
 use super::options::WorkerOptions;
+use super::pace::Pace;
 use super::session_cache::SessionCache;
 use super::tracking_dispatcher::TrackingSink;
 use crate::backend::{Backend, BackendError, Envelope, Retry};
 use crate::env::{BoxFuture, SharedEnv};
-use crate::ids::{InstanceId, MessageId, WorkerId};
+use crate::ids::{InstanceId, MessageId, Name, WorkerId};
 use crate::model::Message;
 use crate::model::wire;
 use crate::registry::Registry;
@@ -28,6 +33,7 @@ pub(super) struct Shared {
     pub(super) worker: WorkerId,
     pub(super) hub: Arc<str>,
     pub(super) sessions: SessionCache,
+    paces: HashMap<Name, Arc<Pace>, RandomState>,
     stop: watch::Sender<bool>,
     order: AtomicU64,
     tasks: AtomicUsize,
@@ -64,6 +70,7 @@ impl Shared {
         Arc::new(Self {
             worker: WorkerId(env.random_u128()),
             handlers: Arc::clone(&registry) as Arc<dyn Handlers>,
+            paces: registry.served_activities().map(|n| (n.clone(), Arc::default())).collect(),
             registry,
             sessions: SessionCache::new(options.sticky_bytes),
             options,
@@ -98,6 +105,20 @@ impl Shared {
             let _guard = guard;
             task.await;
         }));
+    }
+
+    /// Takes a task as far as it goes at once; the rest goes on in the background. Saves the
+    /// way through the scheduler for what needs no waiting.
+    pub(super) async fn begin(self: &Arc<Self>, mut task: BoxFuture<'static, ()>) {
+        let waits = poll_fn(|cx| Poll::Ready(task.as_mut().poll(cx).is_pending())).await;
+        if waits {
+            self.spawn(task);
+        }
+    }
+
+    /// What is known of an activity's pace.
+    pub(super) fn pace(&self, name: &Name) -> Arc<Pace> {
+        self.paces.get(name).cloned().unwrap_or_default()
     }
 
     pub(super) fn request_stop(&self) {
