@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -167,7 +167,10 @@ impl QueueName {
 
 impl Default for QueueName {
     fn default() -> Self {
-        Self(Arc::from(Self::DEFAULT))
+        // Every envelope names a queue.
+        static DEFAULT: LazyLock<QueueName> =
+            LazyLock::new(|| QueueName(Arc::from(QueueName::DEFAULT)));
+        DEFAULT.clone()
     }
 }
 

@@ -83,7 +83,7 @@ impl HubState {
         }
         slot.lsn = self.lsn;
         self.ids.insert(instance.clone());
-        self.instances.insert(instance.clone(), slot);
+        self.instances.insert(instance.clone(), Box::new(slot));
         self.touch(instance);
         self.note_change(instance);
     }
@@ -157,7 +157,7 @@ impl HubState {
             return;
         }
         let repeated = slot.inbox.iter().any(|m| m.id == envelope.id)
-            || slot.delayed.iter().any(|(_, _, id)| *id == envelope.id);
+            || slot.delayed.iter().any(|d| d.message.id == envelope.id);
         if repeated {
             return;
         }
@@ -172,10 +172,10 @@ impl HubState {
         };
         match envelope.visible_at.filter(|at| *at > now) {
             Some(at) => {
-                slot.delayed.push((at, number, message.id));
+                slot.push_delayed((at, number), message);
                 let earliest =
                     self.timers.first_key_value().is_none_or(|((first, _), _)| at < *first);
-                self.timers.insert((at, number), (instance.clone(), message));
+                self.timers.insert((at, number), instance.clone());
                 self.signals.turns |= earliest;
             }
             None => {
@@ -193,19 +193,19 @@ impl HubState {
         id: crate::ids::MessageId,
     ) -> bool {
         let Some(slot) = self.instances.get_mut(instance) else { return false };
-        let Some(at) = slot.delayed.iter().position(|(_, _, d)| *d == id) else { return false };
-        let (time, number, _) = slot.delayed.swap_remove(at);
-        self.timers.remove(&(time, number));
+        let Some(at) = slot.delayed.iter().position(|d| d.message.id == id) else { return false };
+        let delayed = slot.delayed.swap_remove(at);
+        self.timers.remove(&delayed.key);
         true
     }
 
     /// Takes an instance out, with its timers and tasks.
-    pub(super) fn remove_slot(&mut self, instance: &InstanceId) -> Option<Slot> {
+    pub(super) fn remove_slot(&mut self, instance: &InstanceId) -> Option<Box<Slot>> {
         let mut slot = self.instances.remove(instance)?;
-        for (at, number, _) in slot.delayed.drain(..) {
-            self.timers.remove(&(at, number));
+        for delayed in slot.delayed.drain(..) {
+            self.timers.remove(&delayed.key);
         }
-        for task in slot.tasks.drain() {
+        for task in slot.tasks.take().into_iter().flat_map(|tasks| tasks.into_iter()) {
             self.tasks.remove(&task);
             self.leased_tasks.remove(&task);
         }
@@ -220,10 +220,11 @@ impl HubState {
         let delayed = std::mem::take(&mut slot.delayed);
         let tasks = std::mem::take(&mut slot.tasks);
         slot.pause = Pause::None;
-        for (at, number, _) in delayed {
-            self.timers.remove(&(at, number));
+        slot.history.shrink_to_fit();
+        for delayed in delayed {
+            self.timers.remove(&delayed.key);
         }
-        for task in tasks {
+        for task in tasks.into_iter().flat_map(|tasks| tasks.into_iter()) {
             self.tasks.remove(&task);
             self.leased_tasks.remove(&task);
         }

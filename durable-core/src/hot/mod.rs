@@ -8,6 +8,7 @@ mod queries;
 mod slot;
 mod snapshot;
 mod tasks;
+mod tenure;
 mod tracking;
 mod turns;
 
@@ -39,11 +40,11 @@ pub struct Signals {
 /// One task hub.
 #[derive(Debug)]
 pub struct HubState {
-    instances: HashMap<InstanceId, Slot>,
+    instances: HashMap<InstanceId, Box<Slot>>,
     ids: BTreeSet<InstanceId>,
     ready: VecDeque<InstanceId>,
     /// Delayed messages by time; the number keeps equal times apart and in order.
-    timers: BTreeMap<(Timestamp, u64), (InstanceId, Waiting)>,
+    timers: BTreeMap<(Timestamp, u64), InstanceId>,
     /// Ends of holds and delays.
     wakes: BTreeMap<(Timestamp, u64), InstanceId>,
     leased: HashSet<InstanceId>,
@@ -202,10 +203,12 @@ impl HubState {
             if entry.key().0 > now {
                 break;
             }
-            let ((at, number), (instance, mut message)) = entry.remove_entry();
-            message.enqueued_at = now;
-            if let Some(slot) = self.instances.get_mut(&instance) {
-                slot.delayed.retain(|(a, n, _)| (*a, *n) != (at, number));
+            let (key, instance) = entry.remove_entry();
+            if let Some(slot) = self.instances.get_mut(&instance)
+                && let Some(at) = slot.delayed.iter().position(|d| d.key == key)
+            {
+                let mut message = slot.delayed.swap_remove(at).message;
+                message.enqueued_at = now;
                 slot.inbox.push_back(message);
                 self.make_ready(&instance, now);
             }

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use foldhash::HashSet;
 
+use super::tenure::Tenure;
 use crate::backend::{HistoryChunk, InstanceRecord};
-use crate::ids::{ExecutionId, LeaseToken, MessageId};
+use crate::ids::{ExecutionId, MessageId};
 use crate::time::Timestamp;
 
 /// A message that waits in an inbox.
@@ -39,11 +40,12 @@ impl From<HistoryChunk> for StoredChunk {
     }
 }
 
-/// Whether and until when an instance is on loan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Loan {
-    pub(super) token: LeaseToken,
-    pub(super) until: Timestamp,
+/// A message that becomes visible later.
+#[derive(Debug, Clone)]
+pub(super) struct Delayed {
+    /// Its key in the timer queue.
+    pub(super) key: (Timestamp, u64),
+    pub(super) message: Waiting,
 }
 
 /// Why an instance with messages is not ready.
@@ -69,13 +71,11 @@ pub(super) struct Slot {
     pub(super) record: InstanceRecord,
     pub(super) history: Vec<StoredChunk>,
     pub(super) inbox: VecDeque<Waiting>,
-    /// Where in the timer queue its delayed messages are.
-    pub(super) delayed: Vec<(Timestamp, u64, MessageId)>,
+    /// Messages that are not visible yet; the timer queue points here.
+    pub(super) delayed: Vec<Delayed>,
     /// Its tasks on the activity queue.
-    pub(super) tasks: HashSet<MessageId>,
-    pub(super) loan: Option<Loan>,
-    /// The token of the last commit, which may be repeated.
-    pub(super) committed: Option<LeaseToken>,
+    pub(super) tasks: Option<Box<HashSet<MessageId>>>,
+    pub(super) tenure: Tenure,
     pub(super) pause: Pause,
     /// Whether it stands in the ready queue.
     pub(super) queued: bool,
@@ -92,14 +92,50 @@ impl Slot {
             history: Vec::new(),
             inbox: VecDeque::new(),
             delayed: Vec::new(),
-            tasks: HashSet::default(),
-            loan: None,
-            committed: None,
+            tasks: None,
+            tenure: Tenure::default(),
             pause: Pause::None,
             queued: false,
             delivery: 0,
             lsn: 0,
             rare: None,
+        }
+    }
+
+    /// Adds without making room for more: few instances have several at a time, and many wait
+    /// for long.
+    pub(super) fn push_delayed(&mut self, key: (Timestamp, u64), message: Waiting) {
+        if self.delayed.is_empty() {
+            self.delayed.reserve_exact(1);
+        }
+        self.delayed.push(Delayed { key, message });
+    }
+
+    pub(super) fn push_chunk(&mut self, chunk: HistoryChunk) {
+        if self.history.is_empty() {
+            self.history.reserve_exact(1);
+        }
+        self.history.push(chunk.into());
+    }
+
+    pub(super) fn has_tasks(&self) -> bool {
+        self.tasks.as_ref().is_some_and(|tasks| !tasks.is_empty())
+    }
+
+    pub(super) fn tasks(&self) -> impl Iterator<Item = MessageId> {
+        self.tasks.iter().flat_map(|tasks| tasks.iter().copied())
+    }
+
+    /// Gives back the room of what it has had, when there is nothing left of it.
+    pub(super) fn shrink(&mut self) {
+        if self.inbox.is_empty() {
+            self.inbox = VecDeque::new();
+        }
+        if !self.has_tasks() {
+            self.tasks = None;
+        }
+        if self.delayed.is_empty() {
+            self.delayed = Vec::new();
         }
     }
 
@@ -109,7 +145,7 @@ impl Slot {
 
     /// Whether a turn could be handed out now.
     pub(super) fn is_ready(&self, now: Timestamp) -> bool {
-        if self.loan.is_some() || self.is_terminal() {
+        if self.tenure.loan().is_some() || self.is_terminal() {
             return false;
         }
         match self.pause {
@@ -130,5 +166,17 @@ impl Slot {
             Pause::None | Pause::Delayed(_) => false,
         };
         self.inbox.iter().filter(|m| !held || m.control).take(max).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_small() {
+        // A million waiting instances are a million of these.
+        assert!(size_of::<Slot>() <= 352, "{}", size_of::<Slot>());
+        assert!(size_of::<Delayed>() <= 128, "{}", size_of::<Delayed>());
     }
 }

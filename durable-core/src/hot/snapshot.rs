@@ -58,12 +58,11 @@ impl HubState {
     pub fn snapshot(&self, instance: &InstanceId) -> Option<SlotSnapshot> {
         let slot = self.instances.get(instance)?;
         let mut tasks: Vec<_> = slot
-            .tasks
-            .iter()
+            .tasks()
             .filter_map(|id| {
-                let t = self.tasks.get(id)?;
+                let t = self.tasks.get(&id)?;
                 Some(TaskSnapshot {
-                    id: *id,
+                    id,
                     execution: t.execution,
                     queue: t.queue.clone(),
                     enqueued_at: t.enqueued_at,
@@ -74,19 +73,16 @@ impl HubState {
             })
             .collect();
         tasks.sort_unstable_by_key(|t| (t.enqueued_at, t.id));
-        let mut delayed: Vec<_> = slot.delayed.clone();
-        delayed.sort_unstable();
+        let mut delayed: Vec<_> = slot.delayed.iter().collect();
+        delayed.sort_unstable_by_key(|d| d.key);
         Some(SlotSnapshot {
             record: slot.record.clone(),
             history: slot.history.clone(),
             older: slot.rare.as_ref().map(|r| r.older.clone()).unwrap_or_default(),
             inbox: slot.inbox.iter().cloned().collect(),
-            delayed: delayed
-                .into_iter()
-                .filter_map(|(at, n, _)| self.timers.get(&(at, n)).map(|(_, m)| (at, m.clone())))
-                .collect(),
+            delayed: delayed.into_iter().map(|d| (d.key.0, d.message.clone())).collect(),
             tasks,
-            committed: slot.committed,
+            committed: slot.tenure.committed(),
             held: match slot.pause {
                 Pause::Held(until) => Some(until),
                 Pause::None | Pause::Delayed(_) => None,
@@ -106,13 +102,13 @@ impl HubState {
             slot.rare.get_or_insert_default().older = snapshot.older;
         }
         slot.inbox = snapshot.inbox.into();
-        slot.committed = snapshot.committed;
+        slot.tenure.set_committed(snapshot.committed);
         slot.delivery = snapshot.delivery;
         slot.lsn = snapshot.lsn;
         for (at, message) in snapshot.delayed {
             let number = self.number();
-            slot.delayed.push((at, number, message.id));
-            self.timers.insert((at, number), (instance.clone(), message));
+            slot.push_delayed((at, number), message);
+            self.timers.insert((at, number), instance.clone());
         }
         if let Some(until) = snapshot.held {
             slot.pause = Pause::Held(until);
@@ -121,7 +117,7 @@ impl HubState {
             }
         }
         for task in snapshot.tasks {
-            slot.tasks.insert(task.id);
+            slot.tasks.get_or_insert_default().insert(task.id);
             self.tasks.insert(
                 task.id,
                 Task {
@@ -139,7 +135,7 @@ impl HubState {
             self.enqueue_task(task.id);
         }
         self.ids.insert(instance.clone());
-        self.instances.insert(instance.clone(), slot);
+        self.instances.insert(instance.clone(), Box::new(slot));
         self.make_ready(&instance, now);
     }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::HubState;
-use super::slot::Loan;
+use super::tenure::Loan;
 use crate::backend::{
     AbandonOutcome, ActivityCommit, ActivityLease, ActivityWork, CommitOutcome, Envelope,
     RenewActivity, RenewOutcome,
@@ -30,7 +30,7 @@ pub(super) struct Task {
 impl HubState {
     pub(super) fn add_task(&mut self, envelope: Envelope, now: Timestamp) {
         let Some(slot) = self.instances.get_mut(&envelope.target) else { return };
-        if slot.is_terminal() || !slot.tasks.insert(envelope.id) {
+        if slot.is_terminal() || !slot.tasks.get_or_insert_default().insert(envelope.id) {
             return;
         }
         let task = Task {
@@ -234,7 +234,7 @@ impl HubState {
         let task = self.tasks.remove(&id)?;
         self.leased_tasks.remove(&id);
         if let Some(slot) = self.instances.get_mut(&task.instance) {
-            slot.tasks.remove(&id);
+            slot.tasks.as_mut().map(|tasks| tasks.remove(&id));
         }
         Some(task)
     }
@@ -247,19 +247,14 @@ impl HubState {
     ) {
         let Some(slot) = self.instances.get(instance) else { return };
         let old: Vec<_> = slot
-            .tasks
-            .iter()
-            .copied()
+            .tasks()
             .filter(|t| self.tasks.get(t).is_none_or(|t| t.execution != current))
             .collect();
         let stale: Vec<_> = slot
             .delayed
             .iter()
-            .filter(|(at, number, _)| {
-                let message = self.timers.get(&(*at, *number));
-                message.is_none_or(|(_, m)| m.execution.is_some_and(|e| e != current))
-            })
-            .map(|(_, _, id)| *id)
+            .filter(|d| d.message.execution.is_some_and(|e| e != current))
+            .map(|d| d.message.id)
             .collect();
         for id in old {
             self.cancel_task(id);

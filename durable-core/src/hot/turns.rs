@@ -1,13 +1,19 @@
 //! Handing out turns and committing them.
 
+use std::collections::VecDeque;
+
 use super::HubState;
-use super::slot::{Loan, Pause};
+use super::slot::Pause;
+use super::tenure::Loan;
 use crate::backend::{
     AbandonOutcome, CommitOutcome, Disposition, Envelope, InboxMessage, RenewOutcome, TurnCommit,
     TurnLease, TurnWork,
 };
 use crate::ids::{InstanceId, LeaseToken, MessageId};
 use crate::time::Timestamp;
+
+/// Room for so many ready instances is kept.
+const READY_KEPT: usize = 4_096;
 
 impl HubState {
     /// Lends up to `max` ready instances until `until`. [`advance`](Self::advance) must have run.
@@ -40,7 +46,7 @@ impl HubState {
                 .collect();
             slot.delivery = slot.delivery.saturating_add(1);
             let token = token();
-            slot.loan = Some(Loan { token, until });
+            slot.tenure.set_loan(Some(Loan { token, until }));
             works.push(TurnWork {
                 lease: TurnLease { instance: instance.clone(), token },
                 execution,
@@ -50,6 +56,9 @@ impl HubState {
             });
             self.leased.insert(instance);
             self.leases_checked = self.leases_checked.min(until);
+        }
+        if self.ready.is_empty() && self.ready.capacity() > READY_KEPT {
+            self.ready = VecDeque::new();
         }
         works
     }
@@ -78,7 +87,7 @@ impl HubState {
         let mut next = Timestamp::MAX;
         let mut ended = Vec::new();
         for instance in &self.leased {
-            match self.instances.get(instance).and_then(|slot| slot.loan) {
+            match self.instances.get(instance).and_then(|slot| slot.tenure.loan()) {
                 Some(loan) if loan.until > now => next = next.min(loan.until),
                 _ => ended.push(instance.clone()),
             }
@@ -89,7 +98,7 @@ impl HubState {
         for instance in ended {
             self.leased.remove(&instance);
             if let Some(slot) = self.instances.get_mut(&instance) {
-                slot.loan = None;
+                slot.tenure.set_loan(None);
             }
             self.make_ready(&instance, now);
         }
@@ -98,7 +107,7 @@ impl HubState {
     fn holds(&self, lease: &TurnLease) -> bool {
         self.instances
             .get(&lease.instance)
-            .and_then(|slot| slot.loan)
+            .and_then(|slot| slot.tenure.loan())
             .is_some_and(|loan| loan.token == lease.token)
     }
 
@@ -108,7 +117,7 @@ impl HubState {
             return RenewOutcome::Lost;
         }
         if let Some(slot) = self.instances.get_mut(&lease.instance) {
-            slot.loan = Some(Loan { token: lease.token, until });
+            slot.tenure.set_loan(Some(Loan { token: lease.token, until }));
         }
         self.leases_checked = self.leases_checked.min(until);
         RenewOutcome::Renewed
@@ -126,7 +135,7 @@ impl HubState {
         }
         self.leased.remove(&lease.instance);
         if let Some(slot) = self.instances.get_mut(&lease.instance) {
-            slot.loan = None;
+            slot.tenure.set_loan(None);
             if until > now {
                 // A hold goes on as it was; it is stricter than a delay.
                 if slot.pause == Pause::None || matches!(slot.pause, Pause::Delayed(_)) {
@@ -144,8 +153,8 @@ impl HubState {
         let Some(slot) = self.instances.get(&commit.lease.instance) else {
             return Some(CommitOutcome::LeaseLost);
         };
-        if slot.loan.is_none_or(|loan| loan.token != commit.lease.token) {
-            let repeated = slot.committed == Some(commit.lease.token);
+        if slot.tenure.loan().is_none_or(|loan| loan.token != commit.lease.token) {
+            let repeated = slot.tenure.committed() == Some(commit.lease.token);
             return Some(if repeated { CommitOutcome::Applied } else { CommitOutcome::LeaseLost });
         }
         let fits = slot.record.execution == commit.execution
@@ -199,8 +208,8 @@ impl HubState {
         let lsn = self.lsn;
         let Some(slot) = self.instances.get_mut(instance) else { return };
         slot.lsn = lsn;
-        slot.loan = None;
-        slot.committed = Some(commit.lease.token);
+        slot.tenure.set_loan(None);
+        slot.tenure.set_committed(Some(commit.lease.token));
         slot.delivery = 0;
         slot.pause = Pause::None;
         match commit.consumed.as_slice() {
@@ -218,7 +227,7 @@ impl HubState {
         let revision = slot.record.revision;
         if let Some(chunk) = commit.chunk {
             slot.record.events += u64::from(chunk.events);
-            slot.history.push(chunk.into());
+            slot.push_chunk(chunk);
         }
         let changed = commit.record.is_some();
         if let Some(mut record) = commit.record {
@@ -275,6 +284,10 @@ impl HubState {
         if slot.is_terminal() {
             self.empty_slot(instance);
             return;
+        }
+        if !slot.has_tasks() {
+            // It waits for the world; that may take long.
+            slot.shrink();
         }
         if let Disposition::Hold { until } = disposition {
             slot.pause = Pause::Held(until);

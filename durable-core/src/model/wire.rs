@@ -5,6 +5,8 @@
 //! size, needs no recursion, and refuses trailing bytes. Formats are frozen by the golden
 //! files in `tests/golden`; a change makes a new version.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -77,9 +79,20 @@ pub(super) struct Writer {
     out: Vec<u8>,
 }
 
+thread_local! {
+    /// Where records are put together before they are copied to a place of their exact size;
+    /// they are kept for long, so every unused byte would be too.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Scratch space above this is given back.
+const SCRATCH_BYTES_MAX: usize = 64 * 1024;
+
 impl Writer {
-    fn new(capacity: usize) -> Self {
-        let mut out = Vec::with_capacity(HEADER + capacity);
+    fn new() -> Self {
+        // Whoever writes two records at once allocates for the second.
+        let mut out = SCRATCH.take();
+        out.clear();
         out.extend_from_slice(&[FORMAT, 0, 0, 0, 0]);
         Self { out }
     }
@@ -107,7 +120,11 @@ impl Writer {
     fn finish(mut self) -> Bytes {
         let crc = crc32c::crc32c(&self.out[HEADER..]);
         self.out[1..HEADER].copy_from_slice(&crc.to_le_bytes());
-        Bytes::from(self.out)
+        let record = Bytes::copy_from_slice(&self.out);
+        if self.out.capacity() <= SCRATCH_BYTES_MAX {
+            SCRATCH.set(self.out);
+        }
+        record
     }
 }
 
@@ -165,7 +182,7 @@ pub struct ChunkWriter {
 
 impl Default for ChunkWriter {
     fn default() -> Self {
-        Self { writer: Writer::new(250), events: 0 }
+        Self { writer: Writer::new(), events: 0 }
     }
 }
 
@@ -207,7 +224,7 @@ pub fn decode_chunk(chunk: &HistoryChunk) -> Result<Vec<HistoryEvent>, WireError
 
 /// Encodes a message.
 pub fn encode_message(message: &Message) -> Bytes {
-    let mut writer = Writer::new(120);
+    let mut writer = Writer::new();
     message.write(&mut writer);
     writer.finish()
 }
@@ -224,7 +241,7 @@ pub fn decode_message(bytes: &[u8]) -> Result<Message, WireError> {
 }
 
 fn encode_one<T: Serialize>(value: &T) -> Bytes {
-    let mut writer = Writer::new(120);
+    let mut writer = Writer::new();
     writer.body(value);
     writer.finish()
 }

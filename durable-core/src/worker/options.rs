@@ -23,7 +23,7 @@ pub struct WorkerOptions {
     pub lease: Duration,
     /// How long an idle fetch waits before it asks again; default 20 s.
     pub idle_wait: Duration,
-    /// Memory for suspended orchestrations, in bytes (an estimate); default 256 MiB. Zero makes
+    /// Memory for suspended orchestrations, in bytes (an estimate); default 64 MiB. Zero makes
     /// every turn replay its history.
     pub sticky_bytes: usize,
     /// How long [`shutdown`](super::Worker::shutdown) waits for running work; default 30 s.
@@ -50,7 +50,7 @@ impl Default for WorkerOptions {
             queues: vec![QueueName::default()],
             lease: limits::LEASE_DEFAULT,
             idle_wait: Duration::from_secs(20),
-            sticky_bytes: 256 * 1024 * 1024,
+            sticky_bytes: 64 * 1024 * 1024,
             drain: Duration::from_secs(30),
             cancel_grace: Duration::from_secs(10),
             blocked_retry: Duration::from_secs(30),

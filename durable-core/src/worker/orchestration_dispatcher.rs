@@ -319,7 +319,7 @@ async fn put_aside(
 struct Receipt {
     lease: TurnLease,
     instance: InstanceId,
-    again: Option<TurnCommit>,
+    again: Option<Box<TurnCommit>>,
 }
 
 async fn commit(shared: Arc<Shared>, commits: Vec<TurnCommit>, permit: OwnedSemaphorePermit) {
@@ -333,7 +333,7 @@ async fn commit(shared: Arc<Shared>, commits: Vec<TurnCommit>, permit: OwnedSema
             .map(|c| Receipt {
                 lease: c.lease.clone(),
                 instance: c.lease.instance.clone(),
-                again: repeatable.then(|| c.clone()),
+                again: repeatable.then(|| Box::new(c.clone())),
             })
             .collect();
         let results = shared.backend.commit_turns(std::mem::take(&mut pending)).await;
@@ -348,7 +348,7 @@ async fn commit(shared: Arc<Shared>, commits: Vec<TurnCommit>, permit: OwnedSema
                 Err(error) => {
                     tracing::warn!(instance = %receipt.instance, %error, "{}", telemetry::COMMIT_FAILED);
                     match receipt.again.filter(|_| tries < 5 && may_repeat(&error)) {
-                        Some(again) => pending.push(again),
+                        Some(again) => pending.push(*again),
                         None => {
                             shared.sessions.forget(&receipt.instance);
                             abandon(&shared, receipt.lease, ERROR_PAUSE).await;

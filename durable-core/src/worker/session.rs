@@ -48,6 +48,9 @@ impl From<WireError> for LoadError {
     }
 }
 
+/// What a session takes by itself, measured.
+const SESSION_BYTES: usize = 2_200;
+
 impl Session {
     /// A session for an instance that has no history yet.
     pub(super) fn fresh(shared: &Arc<Shared>, work: &TurnWork, start: &ExecutionStarted) -> Self {
@@ -86,7 +89,7 @@ impl Session {
 
     /// Roughly how much memory it takes, in bytes.
     pub(super) fn weight(&self) -> usize {
-        1_024 + self.record.details.len() * 2 + self.execution.weight()
+        SESSION_BYTES + self.record.details.len() * 2 + self.execution.weight()
     }
 }
 
