@@ -78,7 +78,7 @@ impl OrchestrationQueue for SledBackend {
                 now + request.lease_for,
                 || hub.token(),
             ),
-            more: state.has_ready_turns(),
+            more: state.has_ready_turns(now),
             next: state.next_turn_due(),
         };
         let bell = (&hub.bells.turns, Signals { turns: true, ..Signals::default() });

@@ -5,6 +5,7 @@
 
 mod inbox;
 mod queries;
+mod ready;
 mod slot;
 mod snapshot;
 mod tasks;
@@ -20,6 +21,7 @@ use crate::backend::Envelope;
 use crate::ids::{InstanceId, LeaseToken, MessageId, QueueName};
 use crate::time::Timestamp;
 
+use ready::Ready;
 use slot::Slot;
 pub use slot::{StoredChunk, Waiting};
 pub use snapshot::{SlotSnapshot, TaskSnapshot};
@@ -42,7 +44,7 @@ pub struct Signals {
 pub struct HubState {
     instances: HashMap<InstanceId, Box<Slot>>,
     ids: BTreeSet<InstanceId>,
-    ready: VecDeque<InstanceId>,
+    ready: Ready,
     /// Delayed messages by time; the number keeps equal times apart and in order.
     timers: BTreeMap<(Timestamp, u64), InstanceId>,
     /// Ends of holds and delays.
@@ -74,7 +76,7 @@ impl Default for HubState {
         Self {
             instances: HashMap::new(),
             ids: BTreeSet::new(),
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             timers: BTreeMap::new(),
             wakes: BTreeMap::new(),
             leased: HashSet::new(),
@@ -231,7 +233,7 @@ impl HubState {
         let timer = self.timers.first_key_value().map(|((at, _), _)| *at);
         let wake = self.wakes.first_key_value().map(|((at, _), _)| *at);
         let lease = (!self.leased.is_empty()).then_some(self.leases_checked);
-        [timer, wake, lease].into_iter().flatten().min()
+        [timer, wake, lease, self.ready.due()].into_iter().flatten().min()
     }
 
     /// Puts an instance into the ready queue if it may take a turn.
@@ -241,7 +243,8 @@ impl HubState {
             && slot.is_ready(now)
         {
             slot.queued = true;
-            self.ready.push_back(instance.clone());
+            let fresh = slot.record.events == 0;
+            self.ready.push(instance.clone(), fresh);
             self.signals.turns = true;
         }
     }

@@ -12,9 +12,6 @@ use crate::backend::{
 use crate::ids::{InstanceId, LeaseToken, MessageId};
 use crate::time::Timestamp;
 
-/// Room for so many ready instances is kept.
-const READY_KEPT: usize = 4_096;
-
 impl HubState {
     /// Lends up to `max` ready instances until `until`. [`advance`](Self::advance) must have run.
     pub fn take_turns(
@@ -27,7 +24,7 @@ impl HubState {
     ) -> Vec<TurnWork> {
         let mut works = Vec::with_capacity(max.min(self.ready.len()));
         while works.len() < max {
-            let Some(instance) = self.ready.pop_front() else { break };
+            let Some(instance) = self.ready.pop(now) else { break };
             let Some(slot) = self.instances.get_mut(&instance) else { continue };
             slot.queued = false;
             let execution = slot.record.execution;
@@ -57,15 +54,14 @@ impl HubState {
             self.leased.insert(instance);
             self.leases_checked = self.leases_checked.min(until);
         }
-        if self.ready.is_empty() && self.ready.capacity() > READY_KEPT {
-            self.ready = VecDeque::new();
-        }
+        let took_fresh = works.iter().any(|work| work.events == 0);
+        self.ready.batch_ends(now, took_fresh, self.queues.values().map(VecDeque::len).sum());
         works
     }
 
     /// Whether more turns could be handed out at once.
-    pub fn has_ready_turns(&self) -> bool {
-        !self.ready.is_empty()
+    pub fn has_ready_turns(&self, now: Timestamp) -> bool {
+        self.ready.any(now)
     }
 
     /// Instances on loan, with their delivery counts.

@@ -88,7 +88,7 @@ impl OrchestrationQueue for MemoryBackend {
                 now + request.lease_for,
                 || self.token(),
             ),
-            more: state.has_ready_turns(),
+            more: state.has_ready_turns(now),
             next: state.next_turn_due(),
         };
         self.receive(
