@@ -2,7 +2,7 @@
 
 use std::io;
 
-use durable_core::backend::{BackendError, BackendErrorKind};
+use durable_core::backend::{BackendError, BackendErrorKind, Retry};
 
 use crate::codec::Damaged;
 
@@ -11,13 +11,16 @@ pub(crate) fn from_sled(operation: &'static str, error: sled::Error) -> BackendE
     let (kind, text) = match &error {
         sled::Error::Io(e) if is_full(e) => (
             BackendErrorKind::StorageFull,
-            "the disk is full (DT0009): free space; nothing acknowledged is lost",
+            "the disk is full (DT0009): free space and restart this program; nothing acknowledged is lost",
         ),
         sled::Error::Io(e) if is_locked(e) => (
             BackendErrorKind::InUse,
             "another process has this store open (DT0010): stop it, or give this one a folder of its own",
         ),
-        sled::Error::Io(_) => (BackendErrorKind::Unavailable, "the disk reported an error"),
+        sled::Error::Io(_) => (
+            BackendErrorKind::Unavailable,
+            "the disk reported an error: mend it and restart this program; nothing acknowledged is lost",
+        ),
         sled::Error::Corruption { .. } => (
             BackendErrorKind::Corrupt,
             "the store is damaged (DT0008): restore the folder from a backup",
@@ -27,11 +30,17 @@ pub(crate) fn from_sled(operation: &'static str, error: sled::Error) -> BackendE
         }
         _ => (BackendErrorKind::Internal, "sled reported an error"),
     };
-    BackendError::new(kind, operation, format!("{text}: {error}")).source(error)
+    // sled takes no more writes after an error of the disk, and what the system still holds in
+    // memory cannot be trusted then: only opening again tells what is safe.
+    let text = format!("{text}: {error}");
+    BackendError::new(kind, operation, text).retry(Retry::Never).source(error)
 }
 
 fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
 }
 
 fn is_locked(error: &io::Error) -> bool {

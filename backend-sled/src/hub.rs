@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
+use durable_core::backend::{BackendError, BackendErrorKind, BackendResult, Retry};
 use durable_core::env::SharedEnv;
 use durable_core::hot::{HubState, Signals};
 use durable_core::ids::{HubName, InstanceId, LeaseToken};
@@ -86,6 +86,11 @@ impl Inner {
     }
 }
 
+/// The error of a hub that has stopped for good; repeating the call would wait for ever.
+fn stopped(kind: BackendErrorKind, operation: &'static str, text: String) -> BackendError {
+    BackendError::new(kind, operation, text).retry(Retry::Never)
+}
+
 impl Hub {
     pub(crate) fn token(&self) -> LeaseToken {
         LeaseToken(self.env.random_u128())
@@ -100,7 +105,7 @@ impl Hub {
             ));
         }
         match &self.progress.borrow().failed {
-            Some((kind, text)) => Err(BackendError::new(*kind, operation, text.clone())),
+            Some((kind, text)) => Err(stopped(*kind, operation, text.clone())),
             None => Ok(()),
         }
     }
@@ -143,7 +148,7 @@ impl Hub {
             Ok(p) => {
                 let (kind, text) =
                     p.failed.clone().unwrap_or((BackendErrorKind::Internal, String::new()));
-                Err(BackendError::new(kind, operation, text).unknown())
+                Err(stopped(kind, operation, text).unknown())
             }
             Err(_) => Err(BackendError::new(
                 BackendErrorKind::Closed,
@@ -170,7 +175,7 @@ impl Hub {
                 let (value, number) = answer?;
                 match &failed {
                     Some((kind, text)) if number > safe => {
-                        Err(BackendError::new(*kind, operation, text.clone()).unknown())
+                        Err(stopped(*kind, operation, text.clone()).unknown())
                     }
                     _ => Ok(value),
                 }
