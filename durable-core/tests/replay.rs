@@ -323,6 +323,18 @@ fn suspended_instances_take_control_messages_only() {
 }
 
 #[test]
+fn an_event_of_a_suspension_is_not_overtaken_when_the_resumption_is_in_the_same_turn() {
+    let mut d = Driver::new(|ctx| async move {
+        let first = ctx.event::<u32>("e").await?;
+        Ok(10 * first + ctx.event::<u32>("e").await?)
+    });
+    d.start();
+    let outcome = d.turn(vec![suspend(), raised("e", 1), resume(), raised("e", 2)]);
+    assert_eq!(outcome.consumed.len(), 2, "both events wait for the next turn");
+    assert_eq!(output::<u32>(&d.turn(vec![raised("e", 1), raised("e", 2)])), 12);
+}
+
+#[test]
 fn termination_reaches_open_children_and_beats_suspension() {
     let mut d = Driver::new(|ctx| async move {
         Ok(ctx.child(child("c")).id("kid".parse().unwrap()).call(0).await?)

@@ -430,8 +430,11 @@ impl Execution {
             // A generation that continues an older one: its start is already history.
             self.ensure_begun(turn)?;
         }
+        let mut kept_back = false;
         for (id, message) in messages {
-            if self.suspended.is_some() && !is_control(&message) {
+            // What waits out a suspension is not overtaken by what came after its end.
+            if (kept_back || self.suspended.is_some()) && !is_control(&message) {
+                kept_back = true;
                 continue;
             }
             if matches!(self.end.as_deref(), Some(TurnEnd::ContinueAsNew { .. })) {
