@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use durable_core::model::{Failure, FailureKind, RetryPolicy};
+use durable_core::model::{Failure, FailureKind, Message, RetryPolicy};
 use durable_core::replay::{
     NamedActivity, NamedOrchestration, OrchestrationContext, TaskError, TurnEnd,
 };
@@ -332,6 +332,15 @@ fn an_event_of_a_suspension_is_not_overtaken_when_the_resumption_is_in_the_same_
     let outcome = d.turn(vec![suspend(), raised("e", 1), resume(), raised("e", 2)]);
     assert_eq!(outcome.consumed.len(), 2, "both events wait for the next turn");
     assert_eq!(output::<u32>(&d.turn(vec![raised("e", 1), raised("e", 2)])), 12);
+}
+
+#[test]
+fn a_poke_is_consumed_even_while_suspended() {
+    let mut d = Driver::new(|ctx| async move { ctx.event::<u32>("e").await });
+    d.start();
+    let outcome = d.turn(vec![suspend(), Message::Poke]);
+    assert_eq!(outcome.consumed.len(), 2, "an unread control message would cause turn after turn");
+    assert!(matches!(outcome.end, TurnEnd::Suspended { .. }));
 }
 
 #[test]

@@ -641,8 +641,10 @@ fn blocked(report: BlockReport) -> Box<TurnEnd> {
     Box::new(TurnEnd::Blocked(report))
 }
 
+/// Messages that may come on a held instance's control channel, and so must be read there.
 fn is_control(message: &Message) -> bool {
-    matches!(message, Message::Terminate(_) | Message::Suspend(_) | Message::Resume(_))
+    use Message as M;
+    matches!(message, M::Terminate(_) | M::Suspend(_) | M::Resume(_) | M::Poke)
 }
 
 /// Replays a history and takes one turn with new messages, from nothing to the decision.
