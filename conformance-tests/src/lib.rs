@@ -30,7 +30,9 @@ pub mod faults;
 pub mod fixture;
 pub mod manual_env;
 pub mod memory;
+pub mod mutants;
 mod runner;
+pub mod tamper;
 
 pub use check::{Check, Checked, Failure, Need};
 pub use checks::checks;

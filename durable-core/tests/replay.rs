@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use durable_core::model::{Failure, FailureKind, RetryPolicy};
+use durable_core::model::{Failure, FailureKind, Message, RetryPolicy};
 use durable_core::replay::{
     NamedActivity, NamedOrchestration, OrchestrationContext, TaskError, TurnEnd,
 };
@@ -320,6 +320,27 @@ fn suspended_instances_take_control_messages_only() {
     assert!(matches!(outcome.end, TurnEnd::Suspended { .. }));
     assert_eq!(d.turn(vec![raised("e", 1)]).consumed.len(), 0);
     assert_eq!(output::<u32>(&d.turn(vec![resume(), raised("e", 1)])), 1);
+}
+
+#[test]
+fn an_event_of_a_suspension_is_not_overtaken_when_the_resumption_is_in_the_same_turn() {
+    let mut d = Driver::new(|ctx| async move {
+        let first = ctx.event::<u32>("e").await?;
+        Ok(10 * first + ctx.event::<u32>("e").await?)
+    });
+    d.start();
+    let outcome = d.turn(vec![suspend(), raised("e", 1), resume(), raised("e", 2)]);
+    assert_eq!(outcome.consumed.len(), 2, "both events wait for the next turn");
+    assert_eq!(output::<u32>(&d.turn(vec![raised("e", 1), raised("e", 2)])), 12);
+}
+
+#[test]
+fn a_poke_is_consumed_even_while_suspended() {
+    let mut d = Driver::new(|ctx| async move { ctx.event::<u32>("e").await });
+    d.start();
+    let outcome = d.turn(vec![suspend(), Message::Poke]);
+    assert_eq!(outcome.consumed.len(), 2, "an unread control message would cause turn after turn");
+    assert!(matches!(outcome.end, TurnEnd::Suspended { .. }));
 }
 
 #[test]

@@ -562,7 +562,10 @@ async fn a_lost_commit_does_not_fail_its_neighbours(h: Hub) -> Checked {
     let works = h.turns_of_all(3).await?;
     let mut commits: Vec<_> = works.iter().map(|w| h.step(w).commit).collect();
     commits[1].lease.token = LeaseToken(1);
-    h.backend().commit_turns(commits).await;
+    let answers = h.backend().commit_turns(commits).await;
+    let answers: Vec<_> = answers.into_iter().collect::<Result<_, _>>()?;
+    let (applied, lost) = (CommitOutcome::Applied, CommitOutcome::LeaseLost);
+    ensure_eq!(answers, [applied, lost, applied], "answers to the batch");
     for (at, events) in [(0, 1), (1, 0), (2, 1)] {
         let record = h.record(&works[at].lease.instance).await?;
         ensure_eq!(record.map(|r| r.events), Some(events), "events of commit {at}");

@@ -127,8 +127,9 @@ impl RaiseEvent {
         let body = wire::encode_message(&Message::EventRaised(raised));
         let mut envelope = Envelope::new(id, self.instance.clone(), self.client.order_key(), body);
         if self.buffer {
-            let absent = self.client.backend.read_records(vec![self.instance.clone()]).await.pop();
-            if let Some(Ok(None)) = absent {
+            let found = self.client.backend.read_records(vec![self.instance.clone()]).await.pop();
+            // Sent without knowing, it would be refused for want of an instance.
+            if found.transpose()?.flatten().is_none() {
                 let placeholder = placeholder(&self.client, self.instance)?;
                 envelope.execution = Some(placeholder.execution);
                 envelope.creates = Some(Arc::new(placeholder));

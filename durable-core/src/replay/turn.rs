@@ -430,8 +430,11 @@ impl Execution {
             // A generation that continues an older one: its start is already history.
             self.ensure_begun(turn)?;
         }
+        let mut kept_back = false;
         for (id, message) in messages {
-            if self.suspended.is_some() && !is_control(&message) {
+            // What waits out a suspension is not overtaken by what came after its end.
+            if (kept_back || self.suspended.is_some()) && !is_control(&message) {
+                kept_back = true;
                 continue;
             }
             if matches!(self.end.as_deref(), Some(TurnEnd::ContinueAsNew { .. })) {
@@ -638,8 +641,10 @@ fn blocked(report: BlockReport) -> Box<TurnEnd> {
     Box::new(TurnEnd::Blocked(report))
 }
 
+/// Messages that may come on a held instance's control channel, and so must be read there.
 fn is_control(message: &Message) -> bool {
-    matches!(message, Message::Terminate(_) | Message::Suspend(_) | Message::Resume(_))
+    use Message as M;
+    matches!(message, M::Terminate(_) | M::Suspend(_) | M::Resume(_) | M::Poke)
 }
 
 /// Replays a history and takes one turn with new messages, from nothing to the decision.
