@@ -12,6 +12,7 @@ use durable_core::time::Timestamp;
 
 use crate::backend::SledBackend;
 use crate::receive::Look;
+use crate::suspects::OnLoan;
 
 #[async_trait]
 impl ActivityQueue for SledBackend {
@@ -31,7 +32,10 @@ impl ActivityQueue for SledBackend {
             next: state.next_activity_due(),
         };
         let bell = (&hub.bells.activities, Signals { activities: true, ..Signals::default() });
-        hub.receive("receive_activities", bell, request.wait, look).await
+        let works = hub.receive("receive_activities", bell, request.wait, look).await?;
+        let loans = works.iter().map(|w| OnLoan::Task(w.lease.task, w.delivery));
+        hub.note_suspects("receive_activities", loans).await?;
+        Ok(works)
     }
 
     async fn renew_activities(

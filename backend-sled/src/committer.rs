@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use durable_core::backend::BackendResult;
-use durable_core::ids::{InstanceId, MessageId};
 
 use crate::checkpoint::{self, Cycle};
 use crate::error::from_sled;
 use crate::high_water::HighWater;
 use crate::hub::Hub;
 use crate::keys;
-use crate::log::Change;
+use crate::suspects::OnLoan;
 
 /// How often work on loan is looked at, to note deliveries that take long.
 const TICK: Duration = Duration::from_millis(100);
@@ -31,22 +30,6 @@ pub(crate) struct Committer {
     pub(crate) checkpoint_bytes: u64,
     /// What was on loan at the last look, and whether that is in the log.
     pub(crate) noted: HashMap<OnLoan, bool>,
-}
-
-/// One delivery.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) enum OnLoan {
-    Turn(InstanceId, u32),
-    Task(MessageId, u32),
-}
-
-impl OnLoan {
-    fn change(&self) -> Change {
-        match self {
-            Self::Turn(instance, delivery) => Change::TurnDelivery(instance.clone(), *delivery),
-            Self::Task(task, delivery) => Change::TaskDelivery(*task, *delivery),
-        }
-    }
 }
 
 impl Committer {

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::checkpoint::Cycle;
 use crate::disk::Disk;
 use crate::log::{Change, Group};
+use crate::suspects::Suspects;
 
 /// How far the log is safe, or why it is not going on.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +36,7 @@ pub(crate) struct Inner {
     pub(crate) purged: HashSet<InstanceId>,
     /// Watched instances whose record changed; told when it is safe.
     pub(crate) changed: Vec<InstanceId>,
+    pub(crate) suspects: Suspects,
     pub(crate) cycle: Option<Cycle>,
     pub(crate) closing: bool,
 }

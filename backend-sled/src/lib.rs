@@ -22,6 +22,7 @@ mod orchestration_queue;
 mod receive;
 mod recovery;
 mod store;
+mod suspects;
 mod tracking_queue;
 mod values;
 

@@ -13,6 +13,7 @@ use durable_core::time::Timestamp;
 use crate::backend::SledBackend;
 use crate::log::Change;
 use crate::receive::Look;
+use crate::suspects::OnLoan;
 
 #[async_trait]
 impl OrchestrationQueue for SledBackend {
@@ -82,7 +83,10 @@ impl OrchestrationQueue for SledBackend {
             next: state.next_turn_due(),
         };
         let bell = (&hub.bells.turns, Signals { turns: true, ..Signals::default() });
-        hub.receive("receive_turns", bell, request.wait, look).await
+        let works = hub.receive("receive_turns", bell, request.wait, look).await?;
+        let loans = works.iter().map(|w| OnLoan::Turn(w.lease.instance.clone(), w.delivery));
+        hub.note_suspects("receive_turns", loans).await?;
+        Ok(works)
     }
 
     async fn renew_turns(

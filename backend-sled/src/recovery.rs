@@ -21,6 +21,7 @@ use crate::high_water::{HighWater, lost};
 use crate::hub::{Hub, Inner, Progress};
 use crate::keys;
 use crate::log::{Change, Group, Logged, read_group, unseal_envelopes};
+use crate::suspects::Suspects;
 
 /// Rebuilds a hub and the committer that goes on with its log.
 pub(crate) fn open(
@@ -59,12 +60,17 @@ pub(crate) fn open(
     state.set_recovering(false);
     state.publish_tasks(last);
     state.advance(now);
+    let suspects = Suspects {
+        instances: state.instance_ids().cloned().collect(),
+        tasks: state.task_ids().collect(),
+    };
     let inner = Inner {
         state,
         group: Group::default(),
         last,
         purged,
         changed: Vec::new(),
+        suspects,
         cycle: None,
         closing: false,
     };

@@ -423,3 +423,62 @@ async fn a_full_disk_is_reported_and_loses_nothing() {
     }
     assert_eq!(examine(folder.path(), &acknowledged).await, Verdict::Whole);
 }
+
+const POISON: &str = "CRASH_POISON";
+
+/// Dies at once, again and again, whenever it runs the activity (or the turn) that kills.
+#[tokio::test]
+#[ignore = "run by the other tests, in a process of its own"]
+async fn poisoned_child() {
+    let (Some(folder), Ok(what)) = (std::env::var_os(FOLDER), std::env::var(POISON)) else {
+        return;
+    };
+    let backend = open(Path::new(&folder), 20_000).unwrap();
+    let in_turn = what == "turn";
+    let running = Worker::builder(backend.clone())
+        .activity_fn("kills", |_ctx, ()| async move {
+            if std::env::var_os(POISON).is_some() {
+                std::process::abort();
+            }
+            Ok::<_, Failure>(())
+        })
+        .orchestration_fn("poisoned", move |ctx: OrchestrationContext, ()| async move {
+            if in_turn {
+                std::process::abort();
+            }
+            Ok::<_, Failure>(ctx.call(NamedActivity::<(), (), Failure>::new("kills")?, ()).await?)
+        })
+        .start()
+        .await
+        .unwrap();
+    let client = Client::new(backend);
+    let orchestration = NamedOrchestration::<(), (), Failure>::new("poisoned").unwrap();
+    let start = client.start(orchestration, ()).id("p").reuse(ReusePolicy::ReturnExisting);
+    let handle = start.send().await.unwrap();
+    let ended = handle
+        .wait_until(|s| s.status().is_terminal() || s.status() == OrchestrationStatus::Quarantined);
+    let status = ended.await.unwrap();
+    say(&format!("\nended {:?} {:?} {:?}", status.status(), status.failure(), status.report()));
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_kills_its_process_at_once_is_set_aside_and_not_tried_for_ever() {
+    for (what, expected) in [("activity", "Failed"), ("turn", "Quarantined")] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut deaths = 0;
+        let text = loop {
+            let mut command = tokio::process::Command::new(std::env::current_exe().unwrap());
+            command.args(["--ignored", "--exact", "poisoned_child", "--nocapture"]);
+            let output =
+                command.env(FOLDER, folder.path()).env(POISON, what).output().await.unwrap();
+            if output.status.success() {
+                break String::from_utf8(output.stdout).unwrap();
+            }
+            deaths += 1;
+            assert!(deaths < 20, "{what}: still tried after {deaths} deaths");
+        };
+        assert!(deaths >= 10, "{what}: given up after {deaths} deaths");
+        assert!(text.contains(&format!("ended {expected}")) && text.contains("DT0013"), "{text}");
+    }
+}

@@ -147,6 +147,11 @@ impl HubState {
         queues.iter().any(|q| self.queues.get(q).is_some_and(|q| !q.is_empty()))
     }
 
+    /// All open tasks, in no order.
+    pub fn task_ids(&self) -> impl Iterator<Item = MessageId> {
+        self.tasks.keys().copied()
+    }
+
     /// Tasks on loan: id, instance and delivery count.
     pub fn leased_activities(&self) -> Vec<(MessageId, InstanceId, u32)> {
         self.leased_tasks
