@@ -11,6 +11,12 @@ pub const ACTIVITY: &str = "activity.run";
 pub const STARTED: &str = "orchestration.started";
 /// An instance reached a terminal status.
 pub const ENDED: &str = "orchestration.ended";
+/// A turn's decisions are safe.
+pub const COMMITTED: &str = "orchestration.committed";
+/// A history is a fifth of the way to its limit, or further: time to continue as new.
+pub const HISTORY_LONG: &str = "orchestration.history_long";
+/// An activity or child failed and will be tried again.
+pub const RETRYING: &str = "orchestration.retrying";
 /// An instance cannot go on with this code.
 pub const BLOCKED: &str = "orchestration.blocked";
 /// An instance was set aside.

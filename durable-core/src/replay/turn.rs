@@ -564,12 +564,12 @@ impl Execution {
         turn.out.cancelled.extend(cancelled);
         let over = if turn.out.actions.len() > limits::ACTIONS_PER_TURN_MAX {
             Some(format!(
-                "one turn called more than {} actions; spread the work over child orchestrations",
+                "one turn called more than {} actions (DT0011); spread the work over child orchestrations",
                 limits::ACTIONS_PER_TURN_MAX
             ))
         } else if self.events > limits::HISTORY_EVENTS_MAX {
             Some(format!(
-                "the history has more than {} events; use ctx.continue_as_new before it grows so long",
+                "the history has more than {} events (DT0011); use ctx.continue_as_new before it grows so long",
                 limits::HISTORY_EVENTS_MAX
             ))
         } else {

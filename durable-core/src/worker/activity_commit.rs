@@ -39,7 +39,7 @@ pub(super) async fn commit(shared: Arc<Shared>, batch: Vec<Finished>) {
             match result {
                 Ok(CommitOutcome::Applied) => drop(finished.permit),
                 Ok(outcome) => {
-                    tracing::debug!(instance = %finished.commit.lease.instance, ?outcome, "{}", telemetry::COMMIT_REFUSED);
+                    tracing::debug!(instance = %finished.commit.lease.instance, ?outcome, "{} (DT0007)", telemetry::COMMIT_REFUSED);
                 }
                 Err(error) => {
                     tracing::warn!(instance = %finished.commit.lease.instance, %error, "{}", telemetry::COMMIT_FAILED);

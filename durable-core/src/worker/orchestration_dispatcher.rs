@@ -320,6 +320,36 @@ struct Receipt {
     lease: TurnLease,
     instance: InstanceId,
     again: Option<Box<TurnCommit>>,
+    ended: Option<OrchestrationStatus>,
+    /// Events before and after.
+    events: (u64, u64),
+}
+
+impl Receipt {
+    fn of(commit: &TurnCommit, repeatable: bool) -> Self {
+        let status = commit.record.as_ref().map(|record| record.status);
+        let before = commit.expected_events;
+        Self {
+            lease: commit.lease.clone(),
+            instance: commit.lease.instance.clone(),
+            again: repeatable.then(|| Box::new(commit.clone())),
+            ended: status.filter(|status| status.is_terminal()),
+            events: (before, before + commit.chunk.as_ref().map_or(0, |c| u64::from(c.events))),
+        }
+    }
+
+    fn applied(&self) {
+        let instance = &self.instance;
+        match self.ended {
+            Some(status) => tracing::debug!(%instance, ?status, "{}", telemetry::ENDED),
+            None => tracing::trace!(%instance, "{}", telemetry::COMMITTED),
+        }
+        let (before, events) = self.events;
+        // Once per thousand events, not with every turn.
+        if events >= limits::HISTORY_EVENTS_MAX / 5 && before / 1_000 < events / 1_000 {
+            tracing::warn!(%instance, events, "{} (DT0011)", telemetry::HISTORY_LONG);
+        }
+    }
 }
 
 async fn commit(shared: Arc<Shared>, commits: Vec<TurnCommit>, permit: OwnedSemaphorePermit) {
@@ -328,21 +358,14 @@ async fn commit(shared: Arc<Shared>, commits: Vec<TurnCommit>, permit: OwnedSema
     let mut pending = commits;
     let mut tries = 0;
     while !pending.is_empty() {
-        let receipts: Vec<_> = pending
-            .iter()
-            .map(|c| Receipt {
-                lease: c.lease.clone(),
-                instance: c.lease.instance.clone(),
-                again: repeatable.then(|| Box::new(c.clone())),
-            })
-            .collect();
+        let receipts: Vec<_> = pending.iter().map(|c| Receipt::of(c, repeatable)).collect();
         let results = shared.backend.commit_turns(std::mem::take(&mut pending)).await;
         tries += 1;
         for (receipt, result) in receipts.into_iter().zip(results) {
             match result {
-                Ok(CommitOutcome::Applied) => {}
+                Ok(CommitOutcome::Applied) => receipt.applied(),
                 Ok(outcome) => {
-                    tracing::debug!(instance = %receipt.instance, ?outcome, "{}", telemetry::COMMIT_REFUSED);
+                    tracing::debug!(instance = %receipt.instance, ?outcome, "{} (DT0007)", telemetry::COMMIT_REFUSED);
                     shared.sessions.forget(&receipt.instance);
                 }
                 Err(error) => {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::{Op, Timer};
 use crate::model::{Failure, RetryPolicy};
 use crate::replay::core::{Core, OpResult};
+use crate::telemetry;
 use crate::time::Timestamp;
 
 /// Says which failures are worth another attempt.
@@ -58,7 +59,7 @@ impl Attempts {
         }
     }
 
-    /// A call that failed before it could be made, e.g. because its input has no encoding.
+    /// Lets it go on although nobody waits for it.
     pub(super) fn detach(mut self) {
         if let Phase::Running(op) = std::mem::replace(&mut self.phase, Phase::Finished) {
             op.detach();
@@ -97,6 +98,9 @@ impl Future for Attempts {
                         return Poll::Ready(result);
                     };
                     let at = this.core.lock().now + delay;
+                    // Silent while the code is only brought back to where it was.
+                    let (call, attempt) = (this.call, this.attempt);
+                    tracing::debug!(call, attempt, ?delay, "{}", telemetry::RETRYING);
                     this.phase = Phase::Delaying(Timer::create(&this.core, at));
                 }
                 Phase::Delaying(timer) => {
