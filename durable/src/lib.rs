@@ -73,3 +73,36 @@ pub mod __private {
     pub use durable_core::registry::Orchestration;
     pub use durable_core::replay::{ActivityRef, OrchestrationContext, OrchestrationRef};
 }
+
+/// The snippets of README and guide, compiled as documentation tests.
+#[cfg(all(doctest, feature = "macros", feature = "sled"))]
+mod guide {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../docs/src/guide/getting-started.md")]
+    struct GettingStarted;
+    #[doc = include_str!("../../docs/src/guide/orchestrations.md")]
+    struct Orchestrations;
+    #[doc = include_str!("../../docs/src/guide/activities.md")]
+    struct Activities;
+    #[doc = include_str!("../../docs/src/guide/timers.md")]
+    struct Timers;
+    #[doc = include_str!("../../docs/src/guide/events.md")]
+    struct Events;
+    #[doc = include_str!("../../docs/src/guide/children.md")]
+    struct Children;
+    #[doc = include_str!("../../docs/src/guide/continue-as-new.md")]
+    struct ContinueAsNew;
+    #[doc = include_str!("../../docs/src/guide/retries.md")]
+    struct Retries;
+    #[doc = include_str!("../../docs/src/guide/errors.md")]
+    struct Errors;
+    #[doc = include_str!("../../docs/src/guide/versioning.md")]
+    struct Versioning;
+    #[doc = include_str!("../../docs/src/guide/client.md")]
+    struct Client;
+    #[doc = include_str!("../../docs/src/guide/workers.md")]
+    struct Workers;
+    #[doc = include_str!("../../docs/src/guide/testing.md")]
+    struct Testing;
+}
