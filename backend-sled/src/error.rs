@@ -17,6 +17,11 @@ pub(crate) fn from_sled(operation: &'static str, error: sled::Error) -> BackendE
             BackendErrorKind::InUse,
             "another process has this store open (DT0010): stop it, or give this one a folder of its own",
         ),
+        // A file that ends too early.
+        sled::Error::Io(e) if e.kind() == io::ErrorKind::UnexpectedEof => (
+            BackendErrorKind::Corrupt,
+            "the store is damaged (DT0008): restore the folder from a backup",
+        ),
         sled::Error::Io(_) => (
             BackendErrorKind::Unavailable,
             "the disk reported an error: mend it and restart this program; nothing acknowledged is lost",

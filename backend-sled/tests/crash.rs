@@ -434,8 +434,13 @@ async fn poisoned_child() {
         return;
     };
     let backend = open(Path::new(&folder), 20_000).unwrap();
+    // Acknowledged before anybody runs it: only then there is something to count.
+    let client = Client::new(backend.clone());
+    let orchestration = NamedOrchestration::<(), (), Failure>::new("poisoned").unwrap();
+    let start = client.start(orchestration, ()).id("p").reuse(ReusePolicy::ReturnExisting);
+    let handle = start.send().await.unwrap();
     let in_turn = what == "turn";
-    let running = Worker::builder(backend.clone())
+    let running = Worker::builder(backend)
         .activity_fn("kills", |_ctx, ()| async move {
             if std::env::var_os(POISON).is_some() {
                 std::process::abort();
@@ -451,10 +456,6 @@ async fn poisoned_child() {
         .start()
         .await
         .unwrap();
-    let client = Client::new(backend);
-    let orchestration = NamedOrchestration::<(), (), Failure>::new("poisoned").unwrap();
-    let start = client.start(orchestration, ()).id("p").reuse(ReusePolicy::ReturnExisting);
-    let handle = start.send().await.unwrap();
     let ended = handle
         .wait_until(|s| s.status().is_terminal() || s.status() == OrchestrationStatus::Quarantined);
     let status = ended.await.unwrap();
