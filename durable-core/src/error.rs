@@ -34,12 +34,10 @@ pub enum ErrorKind {
 }
 
 /// An error of a client or worker.
-#[derive(Debug)]
 pub struct Error {
     inner: Box<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     kind: ErrorKind,
     context: String,
@@ -90,6 +88,13 @@ impl Error {
             }
             _ => false,
         }
+    }
+}
+
+/// In one line for people: it is what a `main` that returns it shows.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self}", self.kind())
     }
 }
 

@@ -52,12 +52,10 @@ pub enum Retry {
 }
 
 /// An error of a store.
-#[derive(Debug)]
 pub struct BackendError {
     inner: Box<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     kind: BackendErrorKind,
     applied: Applied,
@@ -138,6 +136,13 @@ impl BackendError {
     /// What it was about, and what to do.
     pub fn context(&self) -> &str {
         &self.inner.context
+    }
+}
+
+/// In one line, with what decides on repeating the request.
+impl fmt::Debug for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self} [{:?}, retry {:?}]", self.applied(), self.advice())
     }
 }
 
