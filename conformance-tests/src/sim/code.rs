@@ -41,7 +41,7 @@ pub(super) struct Output {
 /// What an activity is given.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Task {
-    hub: String,
+    pub(super) hub: String,
     value: u64,
     fails: u32,
     ms: u64,

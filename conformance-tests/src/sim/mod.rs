@@ -23,7 +23,7 @@ mod server;
 mod shrink;
 mod world;
 
-pub use bugs::EngineBug;
+pub use bugs::{EngineBug, engine_bugs};
 pub use campaign::{Findings, campaign};
 pub use plan::{Blow, Chaos, InstancePlan, Plan, Trouble, WorkerPlan};
 pub use program::{Program, Step};

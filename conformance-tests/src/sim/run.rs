@@ -16,9 +16,9 @@ use super::reached::{Reached, Violation};
 use super::world::{MakeBug, World};
 
 /// Simulated time after which what has not ended never will.
-const LIMIT: Duration = Duration::from_secs(3 * 24 * 3600);
+const LIMIT: Duration = Duration::from_secs(6 * 3600);
 /// Polls after which a simulation counts as going round in circles.
-const STEPS: u64 = 3_000_000;
+const STEPS: u64 = 1_000_000;
 
 /// What became of a simulation.
 #[derive(Debug, Clone, PartialEq, Eq)]
