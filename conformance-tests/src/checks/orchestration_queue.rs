@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use durable_core::backend::{CreateOutcome, ReceiveTurns, SendOutcome};
+use durable_core::backend::{CommitOutcome, CreateOutcome, ReceiveTurns, SendOutcome};
 
 use crate::check::{Check, Checked};
 use crate::driver::turns::bodies;
@@ -48,6 +48,9 @@ pub(super) fn list() -> Vec<Check> {
         O11 delivery_rises_when_an_instance_is_abandoned,
         O8 delivery_rises_when_a_lease_ends,
         T2 delivery_starts_again_after_a_commit,
+        O13 a_turn_names_the_commit_that_it_follows,
+        O13 a_commit_that_was_not_applied_is_not_named,
+        O13 a_new_life_follows_no_commit,
     )
 }
 
@@ -417,5 +420,41 @@ async fn delivery_starts_again_after_a_commit(h: Hub) -> Checked {
     let work = h.turn_of(&inst).await?;
     h.step(&work).apply().await?;
     ensure_eq!(h.woken(&inst, "go").await?.delivery, 1, "delivery after a commit");
+    Ok(())
+}
+
+async fn a_turn_names_the_commit_that_it_follows(h: Hub) -> Checked {
+    let inst = h.created("a").await?;
+    let first = h.turn_of(&inst).await?;
+    ensure_eq!(first.committed, None, "the commit before the first");
+    h.step(&first).apply().await?;
+    let second = h.woken(&inst, "go").await?;
+    ensure_eq!(second.committed, Some(first.lease.token), "the commit before the second turn");
+    h.step(&second).no_events().apply().await?;
+    let third = h.woken(&inst, "go on").await?;
+    ensure_eq!(third.committed, Some(second.lease.token), "a commit without events");
+    Ok(())
+}
+
+async fn a_commit_that_was_not_applied_is_not_named(h: Hub) -> Checked {
+    let inst = h.running("a").await?;
+    h.tell(&inst, "go").await?;
+    let late = h.short_turn_of(&inst).await?;
+    h.pass_lease().await;
+    let work = h.turn_of(&inst).await?;
+    let outcome = h.step(&late).commit().await?;
+    ensure_eq!(outcome, CommitOutcome::LeaseLost, "outcome of the late commit");
+    h.step(&work).apply().await?;
+    let next = h.woken(&inst, "go on").await?;
+    ensure_eq!(next.committed, Some(work.lease.token), "the commit that was applied");
+    Ok(())
+}
+
+async fn a_new_life_follows_no_commit(h: Hub) -> Checked {
+    let inst = h.completed("a").await?;
+    h.purged(&inst).await?;
+    let again = h.created("a").await?;
+    let work = h.turn_of(&again).await?;
+    ensure_eq!(work.committed, None, "the commit before a new life's first turn");
     Ok(())
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{
     AbandonOutcome, BackendResult, Envelope, InstanceRecord, RenewOutcome, SendOutcome, TurnLease,
 };
-use crate::ids::{ExecutionId, MessageId, WorkerId};
+use crate::ids::{ExecutionId, LeaseToken, MessageId, WorkerId};
 use crate::time::Timestamp;
 
 /// What to do when an instance with the same id exists.
@@ -84,6 +84,10 @@ pub struct TurnWork {
     /// How often the instance was handed out since its last successful commit, this
     /// time included; starts at 1.
     pub delivery: u32,
+    /// The token under which the instance's last commit was applied, if it had one and the
+    /// adapter still knows. A worker that kept the instance in memory goes on from there only
+    /// if that commit was its own: another worker's history may be of the same length.
+    pub committed: Option<LeaseToken>,
 }
 
 /// Inboxes and ready instances.
@@ -123,6 +127,8 @@ pub trait OrchestrationQueue: Send + Sync {
     /// - O10: a held instance is handed out only for a `control` message or when its hold ends.
     ///   While the hold lasts, only its `control` messages are handed out (so that a resume is
     ///   never hidden behind a long inbox); once it has ended, all messages are, in order.
+    /// - O13: [`TurnWork::committed`] is the token of the last applied commit, or `None`; never
+    ///   any other. Without it every turn replays the whole history.
     /// - O12: when the hold ends by time, the instance is handed out even with an empty inbox.
     ///
     /// # Cancel safety

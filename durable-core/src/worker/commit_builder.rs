@@ -61,6 +61,7 @@ pub(super) fn build(
     now: Timestamp,
 ) -> Prepared {
     let mut commit = empty_commit(work, now);
+    session.token = work.lease.token;
     commit.consumed = outcome.consumed;
     commit.cancelled =
         outcome.cancelled.iter().map(|id| MessageId::of_action(work.execution, *id)).collect();

@@ -118,7 +118,7 @@ async fn run_one(shared: &Arc<Shared>, work: &TurnWork) -> TurnRan {
             return put_aside(shared, work, OrchestrationStatus::Quarantined, report, now).await;
         }
     };
-    let session = match shared.sessions.take(&work.lease.instance, work.execution, work.events) {
+    let session = match shared.sessions.take(work) {
         Some(session) => session,
         None => match load(shared, work, &messages, now).await {
             Ok(session) => session,

@@ -6,6 +6,7 @@ use super::shared::Shared;
 use crate::backend::{
     BackendError, HistoryChunk, HistoryRead, InstanceRecord, OrchestrationStatus, TurnWork,
 };
+use crate::ids::LeaseToken;
 use crate::model::event::ExecutionStarted;
 use crate::model::wire::{self, WireError};
 use crate::model::{HistoryEvent, RecordDetails};
@@ -18,6 +19,8 @@ const HISTORY_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// What a worker keeps of an instance between turns.
 #[derive(Debug)]
 pub(super) struct Session {
+    /// The lease under which its last turn was, or is being, committed.
+    pub(super) token: LeaseToken,
     pub(super) execution: Execution,
     pub(super) record: InstanceRecord,
     pub(super) details: RecordDetails,
@@ -75,7 +78,7 @@ impl Session {
             parent: start.parent.clone(),
             ..RecordDetails::default()
         };
-        Self { execution: new_execution(shared, work), record, details }
+        Self { token: work.lease.token, execution: new_execution(shared, work), record, details }
     }
 
     /// Loads record and history and replays.
@@ -84,7 +87,7 @@ impl Session {
         let history = load_history(shared, work).await?;
         let mut execution = new_execution(shared, work);
         execution.replay(history).map_err(LoadError::Turn)?;
-        Ok(Self { execution, record, details })
+        Ok(Self { token: work.lease.token, execution, record, details })
     }
 
     /// Roughly how much memory it takes, in bytes.
@@ -164,7 +167,7 @@ pub(super) fn session_of_next_generation(
 ) -> Option<Session> {
     let mut execution = new_execution(shared, work);
     execution.replay(history).ok()?;
-    Some(Session { execution, record, details })
+    Some(Session { token: work.lease.token, execution, record, details })
 }
 
 /// The status of an instance that takes turns.

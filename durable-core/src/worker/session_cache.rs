@@ -6,11 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use foldhash::fast::RandomState;
 
 use super::session::Session;
-use crate::ids::{ExecutionId, InstanceId};
+use crate::backend::TurnWork;
+use crate::ids::InstanceId;
 
 /// Holds sessions up to a number of bytes; the least recently used go first.
 ///
-/// A session is handed out only to a turn of exactly its execution and history length, so
+/// A session is handed out only to the turn that follows the commit of its own last turn, so
 /// a stale one is never used.
 #[derive(Debug)]
 pub(super) struct SessionCache {
@@ -44,14 +45,14 @@ impl SessionCache {
     }
 
     /// Takes the session out if it stands exactly where the turn begins.
-    pub(super) fn take(
-        &self,
-        instance: &InstanceId,
-        execution: ExecutionId,
-        events: u64,
-    ) -> Option<Box<Session>> {
-        let entry = self.remove(instance)?;
-        let fits = entry.record.execution == execution && entry.execution.events() == events;
+    ///
+    /// Execution and length do not tell: while this worker waited to commit, another may have
+    /// run the same turn otherwise. Only the token says whose commit was applied.
+    pub(super) fn take(&self, work: &TurnWork) -> Option<Box<Session>> {
+        let entry = self.remove(&work.lease.instance)?;
+        let fits = work.committed == Some(entry.token)
+            && entry.record.execution == work.execution
+            && entry.execution.events() == work.events;
         fits.then_some(entry)
     }
 

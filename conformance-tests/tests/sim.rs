@@ -1,0 +1,40 @@
+//! The simulation, seed by seed.
+//!
+//! `SIM_SEEDS` sets how many seeds run and `SIM_FROM` the first of them; a failing seed is
+//! printed with a shrunk plan and can be run again alone.
+
+use conformance_tests::sim::{Plan, RARE, campaign, shrink, simulate};
+
+fn number(variable: &str, default: u64) -> u64 {
+    let text = std::env::var(variable).ok();
+    text.map_or(default, |text| text.parse().expect("a whole number"))
+}
+
+#[test]
+fn every_seed_keeps_every_promise() {
+    let (from, count) = (number("SIM_FROM", 0), number("SIM_SEEDS", 2_000));
+    let findings = campaign(from, count, 3, None);
+    println!("{} seeds from {from}, {} calls", findings.seeds, findings.operations);
+    for (path, count) in findings.reached.iter() {
+        println!("{count:>9}  {path}");
+    }
+    for (seed, violation) in &findings.violations {
+        println!("\nseed {seed} violates \"{}\": {}", violation.invariant, violation.text);
+    }
+    if let Some((seed, _)) = findings.violations.first() {
+        let small = shrink(&Plan::of_seed(*seed), None);
+        println!("\nshrunk: {small:#?}\n{:?}", simulate(&small).violation);
+    }
+    assert!(findings.violations.is_empty(), "see above; run again with SIM_FROM and SIM_SEEDS=1");
+    let missed: Vec<_> = RARE.iter().filter(|path| findings.reached.count(path) == 0).collect();
+    assert!(missed.is_empty() || count < 1_000, "no seed came by: {missed:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    for seed in 0..60 {
+        let plan = Plan::of_seed(seed);
+        let (first, second) = (simulate(&plan), simulate(&plan));
+        assert_eq!(first, second, "seed {seed}");
+    }
+}
