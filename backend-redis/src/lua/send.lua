@@ -1,0 +1,15 @@
+-- ARGV: the message as deliver() reads it, and how many messages an inbox may hold.
+-- 0 accepted, 1 no instance, 2 terminal or another generation, 3 inbox full.
+local I = get(ARGV[2])
+if ARGV[7] == '' then
+  if not I then return 1 end
+  if terminal(I) or (ARGV[3] ~= '' and ARGV[3] ~= I.ex) then return 2 end
+  if ARGV[5] ~= '1' and ARGV[3] == ''
+    and call('ZCARD', B .. 'z:' .. I.id) >= tonumber(ARGV[10])
+    and not call('ZSCORE', B .. 'z:' .. I.id, ARGV[1]) then
+    return 3
+  end
+end
+deliver(1)
+flush()
+return 0
