@@ -63,7 +63,7 @@ impl ActivityQueue for RedisBackend {
             let answer = self.call(operation, Effect::Writes, script, args).await?;
             read(operation, "an answer", read_works(Reply::new(operation, answer)?))
         };
-        self.receive(operation, Bell::Activities, request.wait, look).await
+        self.receive(operation, (Bell::Activities, queues), request.wait, look).await
     }
 
     async fn renew_activities(

@@ -206,7 +206,7 @@ impl Backend for RedisBackend {
         self.closed.store(true, Ordering::Release);
         drop(self.listening.lock().take());
         // Waiting calls come back with the error.
-        self.doorbell.bells.ring_all();
+        self.doorbell.ring_all();
         Ok(())
     }
 }

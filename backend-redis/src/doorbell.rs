@@ -11,6 +11,8 @@ use durable_core::memory::Bells;
 use futures_util::StreamExt as _;
 use tokio::sync::watch;
 
+use crate::quiet::Quiet;
+
 /// How soon a lost subscription is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -25,6 +27,9 @@ const LOOK_ALONE: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(crate) struct Doorbell {
     pub(crate) bells: Bells,
+    pub(crate) turns: Quiet,
+    pub(crate) activities: Quiet,
+    pub(crate) tracking: Quiet,
     subscribed: AtomicBool,
 }
 
@@ -34,11 +39,33 @@ impl Doorbell {
         if self.subscribed.load(Ordering::Acquire) { LOOK_SUBSCRIBED } else { LOOK_ALONE }
     }
 
-    fn ring(&self, payload: &[u8]) {
+    /// Rings for what has become possible.
+    pub(crate) fn ring(&self, signals: Signals) {
+        if signals.turns {
+            self.turns.disturb();
+        }
+        if signals.activities {
+            self.activities.disturb();
+        }
+        if signals.tracking {
+            self.tracking.disturb();
+        }
+        self.bells.ring(signals);
+    }
+
+    /// Rings all bells, because whatever waits has to look.
+    pub(crate) fn ring_all(&self) {
+        for quiet in [&self.turns, &self.activities, &self.tracking] {
+            quiet.disturb();
+        }
+        self.bells.ring_all();
+    }
+
+    fn hear(&self, payload: &[u8]) {
         match payload {
-            b"t" => self.bells.ring(Signals { turns: true, ..Signals::default() }),
-            b"a" => self.bells.ring(Signals { activities: true, ..Signals::default() }),
-            b"k" => self.bells.ring(Signals { tracking: true, ..Signals::default() }),
+            b"t" => self.ring(Signals { turns: true, ..Signals::default() }),
+            b"a" => self.ring(Signals { activities: true, ..Signals::default() }),
+            b"k" => self.ring(Signals { tracking: true, ..Signals::default() }),
             [b'w', id @ ..] => {
                 let id = std::str::from_utf8(id).ok().and_then(|id| InstanceId::new(id).ok());
                 self.bells.ring_changed(id.as_slice());
@@ -68,7 +95,7 @@ impl Listener {
                     tracing::debug!(%error, "the subscription for wake-ups ended");
                 }
                 self.doorbell.subscribed.store(false, Ordering::Release);
-                self.doorbell.bells.ring_all();
+                self.doorbell.ring_all();
                 self.env.sleep(AGAIN).await;
             }
         };
@@ -84,10 +111,10 @@ impl Listener {
         subscription.subscribe(self.channel.as_slice()).await?;
         self.doorbell.subscribed.store(true, Ordering::Release);
         // Whatever rang before is made up for by a look.
-        self.doorbell.bells.ring_all();
+        self.doorbell.ring_all();
         let mut messages = subscription.on_message();
         while let Some(message) = messages.next().await {
-            self.doorbell.ring(message.get_payload_bytes());
+            self.doorbell.hear(message.get_payload_bytes());
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ mod history_store;
 mod keys;
 mod link;
 mod orchestration_queue;
+mod quiet;
 mod receive;
 mod reply;
 mod scripts;

@@ -115,7 +115,7 @@ impl OrchestrationQueue for RedisBackend {
             let answer = self.call(operation, Effect::Writes, script, args).await?;
             read(operation, "an answer", read_turns(Reply::new(operation, answer)?))
         };
-        self.receive(operation, Bell::Turns, request.wait, look).await
+        self.receive(operation, (Bell::Turns, &[]), request.wait, look).await
     }
 
     async fn renew_turns(

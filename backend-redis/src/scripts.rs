@@ -64,10 +64,10 @@ scripts! {
     commit_activity: INSTANCE MESSAGE TASK;
     receive_tracking:;
     ack_tracking:;
-    read_records:;
-    read_history:;
-    executions:;
-    watch:;
+    read_records: INSTANCE;
+    read_history: INSTANCE;
+    executions: INSTANCE;
+    watch: INSTANCE;
     purge: INSTANCE MESSAGE;
 }
 

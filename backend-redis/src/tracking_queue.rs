@@ -59,7 +59,7 @@ impl TrackingQueue for RedisBackend {
             let answer = self.call(operation, Effect::Writes, script, args).await?;
             read(operation, "an answer", read_works(Reply::new(operation, answer)?))
         };
-        self.receive(operation, Bell::Tracking, request.wait, look).await
+        self.receive(operation, (Bell::Tracking, &[]), request.wait, look).await
     }
 
     async fn ack_tracking(&self, leases: Vec<TrackingLease>) -> Vec<BackendResult<AbandonOutcome>> {

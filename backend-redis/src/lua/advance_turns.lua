@@ -1,7 +1,6 @@
--- Lets happen what is due for turns: timers, ends of holds, of delays and of loans. Bounded; what
--- is left is due at once by next_due().
+-- Lets happen what is due for turns: timers, ends of holds, of delays and of loans. Bounded.
 local function advance()
-  for _, member in ipairs(call('ZRANGE', B .. 'tm', '-inf', now, 'BYSCORE', 'LIMIT', 0, 200)) do
+  for _, member in ipairs(due(B .. 'tm')) do
     call('ZREM', B .. 'tm', member)
     local number, mid = string.sub(member, 1, 16), string.sub(member, 17, 40)
     local I = get(string.sub(member, 41))
@@ -9,12 +8,12 @@ local function advance()
     local v = I and call('HGET', mk, mid)
     if v and string.sub(v, 1, 1) == 'd' and string.sub(v, 20, 35) == number then
       call('HSET', mk, mid, 'i' .. string.sub(v, 2, 19) .. pad(now) .. string.sub(v, 36))
+      I.nd = I.nd - 1
+      changed(I)
       arrive(I, mid, string.sub(v, 2, 2) == 'c')
-      set(I, 'nd', I.nd - 1)
-      make_ready(I)
     end
   end
-  for _, id in ipairs(call('ZRANGE', B .. 'wk', '-inf', now, 'BYSCORE', 'LIMIT', 0, 200)) do
+  for _, id in ipairs(due(B .. 'wk')) do
     call('ZREM', B .. 'wk', id)
     local I = get(id)
     if I then

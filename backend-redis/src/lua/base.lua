@@ -29,6 +29,13 @@ local function schedule(key, at, member, bell)
   if not first or at < first then ring(bell) end
 end
 
+-- What has come due in a schedule. Bounded; what is left is due at once by next_due().
+local function due(key)
+  local first = earliest(key)
+  if not first or first > now then return {} end
+  return call('ZRANGE', key, '-inf', now, 'BYSCORE', 'LIMIT', 0, 200)
+end
+
 -- Microseconds from now until the first of two schedules, -1 when both are empty.
 local function next_due(one, two)
   local a, b = earliest(one), earliest(two)

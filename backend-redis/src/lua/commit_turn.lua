@@ -4,16 +4,24 @@ local id, token, ex = ARGV[1], ARGV[2], ARGV[3]
 local I = get(id)
 if not I then return 1 end
 if I.lt ~= token then return I.ct == token and 0 or 1 end
-if I.ex ~= ex or I.ev ~= ARGV[4] then return 2 end
+if I.ex ~= ex or I.ev ~= tonumber(ARGV[4]) then return 2 end
 
--- Everything is checked: from here on nothing may fail. A full server refuses the first write.
-call('HSET', I.k, 'ct', token, 'up', ARGV[5])
-set(I, 'lt', false)
-set(I, 'dl', false)
-I.dl = 0
-call('ZREM', B .. 'wk', id)
-if I.pz then set(I, 'pz', false) end
+-- Everything is checked: from here on nothing may fail. A full server refuses the first write,
+-- which is the instance itself.
 local mk, zk, ck = B .. 'm:' .. id, B .. 'z:' .. id, B .. 'c:' .. id
+local first_event, new = I.ev, ARGV[11] ~= '' and ARGV[12]
+I.ct, I.up, I.dl, I.pz = token, ARGV[5], 0, false
+if ARGV[8] ~= '' then
+  I.rv, I.st, I.ex = I.rv + 1, tonumber(ARGV[9]), ARGV[10]
+end
+I.ev = I.ev + tonumber(ARGV[6])
+if new then I.ex, I.ev = new, tonumber(ARGV[13]) end
+I.lt = false
+changed(I)
+flush()
+-- While the turn is being applied the instance counts as on loan.
+I.lt = token
+call('ZREM', B .. 'wk', id)
 
 -- The ids in a text of 24 bytes each, a few hundred at a time.
 local function in_pieces(text, each)
@@ -28,40 +36,41 @@ local function in_pieces(text, each)
   if #piece > 0 then each(piece) end
 end
 
+-- Mostly the oldest messages are consumed. What came out with them goes back, in order.
 in_pieces(ARGV[17], function(mids)
-  if call('ZREM', zk, unpack(mids)) == #mids then
-    call('HDEL', mk, unpack(mids))
-  else
-    -- Some were gone already; a timer of the same id must not go with them.
-    for _, mid in ipairs(mids) do
-      local v = call('HGET', mk, mid)
-      if v and string.sub(v, 1, 1) == 'i' then call('HDEL', mk, mid) end
+  local wanted, back, gone = {}, {}, {}
+  for _, mid in ipairs(mids) do wanted[mid] = true end
+  for _, mid in ipairs(call('LPOP', zk, #mids) or {}) do
+    if wanted[mid] then
+      wanted[mid] = nil
+      gone[#gone + 1] = mid
+    else
+      table.insert(back, 1, mid)
     end
   end
-  call('ZREM', ck, unpack(mids))
+  if #back > 0 then call('LPUSH', zk, unpack(back)) end
+  for mid in pairs(wanted) do
+    if call('LREM', zk, 1, mid) == 1 then gone[#gone + 1] = mid end
+  end
+  if #gone > 0 then call('HDEL', mk, unpack(gone)) end
+  if I.nc > 0 then
+    for _, mid in ipairs(gone) do I.nc = I.nc - call('LREM', ck, 1, mid) end
+    changed(I)
+  end
 end)
 
-if ARGV[6] ~= '0' then
-  call('RPUSH', history_key(id, ex), pad(I.ev) .. ARGV[7])
-  set(I, 'ev', num(I.ev + ARGV[6]))
-end
+if ARGV[6] ~= '0' then call('RPUSH', history_key(id, ex), pad(first_event) .. ARGV[7]) end
 if ARGV[8] ~= '' then
   call('SET', B .. 'r:' .. id, ARGV[8])
-  set(I, 'rv', I.rv + 1)
-  set(I, 'st', tonumber(ARGV[9]))
-  if I.ex ~= ARGV[10] then set(I, 'ex', ARGV[10]) end
   note_change(id)
 end
-if ARGV[11] ~= '' then
-  local new = ARGV[12]
+if new then
   if ARGV[11] == '2' then
     call('RPUSH', B .. 'g:' .. id, ex)
   else
     call('UNLINK', history_key(id, ex))
   end
   call('RPUSH', history_key(id, new), pad(0) .. ARGV[14])
-  set(I, 'ex', new)
-  set(I, 'ev', ARGV[13])
   call('UNLINK', B .. 'a:' .. id)
   drop_delayed(I, function(v)
     return string.sub(v, 3, 3) == 'x' and string.sub(v, 4, 19) ~= new
@@ -96,15 +105,8 @@ end
 in_pieces(ARGV[18], function(mids)
   for _, mid in ipairs(mids) do
     local v = call('HGET', mk, mid)
-    if v and string.sub(v, 1, 1) == 'd' then
-      call('ZREM', B .. 'tm', string.sub(v, 20, 35) .. mid .. id)
-      call('HDEL', mk, mid)
-      set(I, 'nd', I.nd - 1)
-    elseif not drop_task(mid, id) and v then
-      call('ZREM', zk, mid)
-      call('ZREM', ck, mid)
-      call('HDEL', mk, mid)
-    end
+    local delayed = v and string.sub(v, 1, 1) == 'd'
+    if delayed or (not drop_task(mid, id) and v) then drop_message(I, mid, v) end
   end
 end)
 
@@ -118,12 +120,15 @@ if ARGV[15] ~= '' then
   end
 end
 
+I.lt = false
 if terminal(I) then
   drop_work(I)
-  for _, field in ipairs({ 'q', 'nd', 'px' }) do set(I, field, false) end
+  I.nd, I.nc, I.px = 0, 0, false
+  changed(I)
 else
   if ARGV[16] ~= '' then
-    set(I, 'pz', ARGV[16])
+    I.pz = ARGV[16]
+    changed(I)
     local till = pause_end(I)
     if till then schedule(B .. 'wk', till, id, 't') end
   end

@@ -1,42 +1,42 @@
--- Instances: loaded once per script, changes kept aside and written by flush().
+-- Instances: one packed value each, loaded once per script and written by flush().
 local NONE = string.rep(' ', 16)
 local cache, dirty = {}, {}
 
 local function get(id)
   local I = cache[id]
   if I ~= nil then return I end
-  local k = B .. 'i:' .. id
-  local r = call('HMGET', k, 'ex', 'ev', 'rv', 'st', 'lt', 'pz', 'q', 'dl', 'nd', 'px', 'ct')
-  I = r[1] and {
-    id = id, k = k, ex = r[1], ev = r[2], rv = tonumber(r[3]), st = tonumber(r[4]), lt = r[5],
-    pz = r[6], q = r[7], dl = tonumber(r[8] or 0), nd = tonumber(r[9] or 0), px = r[10],
-    ct = r[11], w = {},
-  }
+  local raw = call('GET', B .. 'i:' .. id)
+  if raw then
+    local v = cmsgpack.unpack(raw)
+    I = {
+      id = id,
+      ex = v[2], -- execution
+      ev = v[3], -- events in its history
+      rv = v[4], -- revision of the record
+      st = v[5], -- status
+      up = v[6], -- when the last turn was committed, as text
+      lt = v[7], -- token of the loan, or false
+      ct = v[8], -- token of the last commit, or false
+      dl = v[9], -- deliveries since then
+      pz = v[10], -- pause: h(eld) or d(elayed) and until when, or false
+      nd = v[11], -- delayed messages
+      nc = v[12], -- control messages in the inbox
+      px = v[13], -- execution of the placeholder that was before, or false
+    }
+  else
+    I = false
+  end
   cache[id] = I
   return I
 end
 
--- Sets a field; false removes it.
-local function set(I, field, value)
-  I[field] = value
-  I.w[field] = value
-  dirty[I.id] = I
-end
+local function changed(I) dirty[I.id] = I end
 
 local function flush()
-  for _, I in pairs(dirty) do
-    local put, del = {}, {}
-    for field, value in pairs(I.w) do
-      if value then
-        put[#put + 1] = field
-        put[#put + 1] = type(value) == 'number' and num(value) or value
-      else
-        del[#del + 1] = field
-      end
-    end
-    if #put > 0 then call('HSET', I.k, unpack(put)) end
-    if #del > 0 then call('HDEL', I.k, unpack(del)) end
-    I.w = {}
+  for id, I in pairs(dirty) do
+    -- The first part is the version of this form.
+    call('SET', B .. 'i:' .. id, cmsgpack.pack({ 1, I.ex, I.ev, I.rv, I.st, I.up, I.lt, I.ct, I.dl,
+      I.pz, I.nd, I.nc, I.px }))
   end
   dirty = {}
 end
@@ -56,20 +56,23 @@ local function is_ready(I)
   if I.lt or terminal(I) then return false end
   if not I.pz then return call('EXISTS', B .. 'z:' .. I.id) == 1 end
   local till = pause_end(I)
-  return till and till <= now or call('EXISTS', B .. 'c:' .. I.id) == 1
+  return till and till <= now or I.nc > 0
+end
+
+-- A ready instance that is not on loan stands in `rd` at least once; more often does no harm.
+local function push_ready(I)
+  -- Whoever found the list empty waits for this.
+  if call('RPUSH', B .. 'rd', I.id) == 1 then ring('t') end
 end
 
 local function make_ready(I)
-  if not I.q and is_ready(I) then
-    set(I, 'q', '1')
-    -- Whoever found the list empty waits for this.
-    if call('RPUSH', B .. 'rd', I.id) == 1 then ring('t') end
-  end
+  if is_ready(I) then push_ready(I) end
 end
 
 -- Ends the loan of an instance; a pause goes on.
 local function end_loan(I)
-  set(I, 'lt', false)
+  I.lt = false
+  changed(I)
   local till = pause_end(I)
   if till and till > now then
     schedule(B .. 'wk', till, I.id, 't')

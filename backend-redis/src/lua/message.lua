@@ -1,12 +1,21 @@
--- Messages: a value per message in the hash `m:` of its instance, the arrived ones in the order
--- of the sorted set `z:`, the control ones of them also in `c:`. A value is one byte i(nbox) or
+-- Messages: a value per message in the hash `m:` of its instance, the ids of the arrived ones in
+-- order in the list `z:`, those of the control ones also in `c:`. A value is one byte i(nbox) or
 -- d(elayed), c(ontrol) or -, x and an execution or - and blanks, 16 digits (time of arrival, or
 -- number in the timer queue), and the body.
 local function arrive(I, mid, control)
-  local n = call('INCR', B .. 'no')
-  call('ZADD', B .. 'z:' .. I.id, n, mid)
-  if control then call('ZADD', B .. 'c:' .. I.id, n, mid) end
-  return n
+  local count = call('RPUSH', B .. 'z:' .. I.id, mid)
+  if control then
+    call('RPUSH', B .. 'c:' .. I.id, mid)
+    I.nc = I.nc + 1
+    changed(I)
+  end
+  if I.lt then return end
+  if I.pz then
+    -- The end of the pause is scheduled; only a control message comes before it.
+    if control and I.nc == 1 then push_ready(I) end
+  elseif count == 1 then
+    push_ready(I)
+  end
 end
 
 -- Puts a message into the inbox or the timer queue. True when it went to the inbox.
@@ -19,30 +28,42 @@ local function accept(I, mid, execution, at, control, body)
     local n = pad(call('INCR', B .. 'no'))
     call('HSET', mk, mid, 'd' .. head .. n .. body)
     schedule(B .. 'tm', at, n .. mid .. I.id, 't')
-    set(I, 'nd', I.nd + 1)
+    I.nd = I.nd + 1
+    changed(I)
     return false
   end
   if call('HSETNX', mk, mid, 'i' .. head .. pad(now) .. body) == 0 then return false end
   arrive(I, mid, control)
-  make_ready(I)
   return true
+end
+
+-- Removes a message whose value is at hand.
+local function drop_message(I, mid, value)
+  call('HDEL', B .. 'm:' .. I.id, mid)
+  if string.sub(value, 1, 1) == 'd' then
+    call('ZREM', B .. 'tm', string.sub(value, 20, 35) .. mid .. I.id)
+    I.nd = I.nd - 1
+    changed(I)
+    return
+  end
+  call('LREM', B .. 'z:' .. I.id, 1, mid)
+  if string.sub(value, 2, 2) == 'c' then
+    call('LREM', B .. 'c:' .. I.id, 1, mid)
+    I.nc = I.nc - 1
+    changed(I)
+  end
 end
 
 -- Removes the delayed messages that `stale` says so of; all of them without it.
 local function drop_delayed(I, stale)
   if I.nd == 0 then return end
-  local mk = B .. 'm:' .. I.id
-  local all, left = call('HGETALL', mk), I.nd
+  local all = call('HGETALL', B .. 'm:' .. I.id)
   for n = 1, #all, 2 do
-    local mid, value = all[n], all[n + 1]
+    local value = all[n + 1]
     if string.sub(value, 1, 1) == 'd' and (not stale or stale(value)) then
-      call('ZREM', B .. 'tm', string.sub(value, 20, 35) .. mid .. I.id)
-      call('HDEL', mk, mid)
-      left = left - 1
+      drop_message(I, all[n], value)
     end
   end
-  set(I, 'nd', left > 0 and left or false)
-  I.nd = left
 end
 
 -- Removes what an instance of an ended generation may still have.
@@ -67,28 +88,26 @@ local function begin(id, record, status, execution)
   call('SET', B .. 'r:' .. id, record) -- first, because a full server refuses this one
   local old = get(id)
   local new = {
-    id = id, k = B .. 'i:' .. id, ex = execution, ev = '0', rv = 1, st = status, lt = false,
-    pz = false, q = false, dl = 0, nd = 0, px = false, ct = false, w = {},
+    id = id, ex = execution, ev = 0, rv = 1, st = status, up = false, lt = false, ct = false,
+    dl = 0, pz = status == 0 and 'h', nd = 0, nc = 0, px = false,
   }
   if old then
-    new.rv, new.q = old.rv + 1, old.q
+    new.rv = old.rv + 1
     if old.st == 0 then
       drop_delayed(old)
       call('UNLINK', B .. 'a:' .. id)
+      new.nc = old.nc
       new.px = old.ex -- messages for the placeholder count as messages for anybody
     else
       drop_work(old)
     end
     drop_histories(old)
     call('ZREM', B .. 'wk', id)
-    call('UNLINK', old.k)
   else
     call('ZADD', B .. 'ix', 0, id)
   end
-  if status == 0 then new.pz = 'h' end
-  cache[id], dirty[id] = new, new
-  new.w = { ex = execution, ev = '0', rv = new.rv, st = status, q = new.q, px = new.px,
-    pz = new.pz }
+  cache[id] = new
+  changed(new)
   note_change(id)
   return new
 end
@@ -96,12 +115,20 @@ end
 -- Begins a generation with its start message, which comes before what a placeholder collected.
 local function begin_with(id, record, status, execution, mid, at, control, body)
   local I = begin(id, record, status, execution)
-  if not accept(I, mid, '', at, control, body) then return end
-  local first = call('ZRANGE', B .. 'z:' .. id, 0, 0, 'WITHSCORES')
-  if first[1] ~= mid then
-    local before = tonumber(first[2]) - 1
-    call('ZADD', B .. 'z:' .. id, before, mid)
-    if control then call('ZADD', B .. 'c:' .. id, before, mid) end
+  local zk = B .. 'z:' .. id
+  local collected = I.px and call('LLEN', zk) or 0
+  local arrived = accept(I, mid, '', at, control, body)
+  if collected == 0 then return end
+  if arrived then
+    call('LPUSH', zk, call('RPOP', zk))
+    if control then call('LPUSH', B .. 'c:' .. id, call('RPOP', B .. 'c:' .. id)) end
+    make_ready(I)
+  elseif at and at > now and not I.pz then
+    -- What was collected waits for the start.
+    I.pz = 'd' .. num(at)
+    schedule(B .. 'wk', at, id, 't')
+  else
+    make_ready(I)
   end
 end
 

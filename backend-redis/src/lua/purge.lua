@@ -4,7 +4,7 @@ if not I then return 1 end
 if not terminal(I) then return 2 end
 drop_work(I)
 drop_histories(I)
-call('UNLINK', I.k, B .. 'r:' .. I.id)
+call('UNLINK', B .. 'i:' .. I.id, B .. 'r:' .. I.id)
 call('ZREM', B .. 'ix', I.id)
 note_change(I.id)
 return 0

@@ -2,9 +2,9 @@
 -- the current one), next (-1 at the end), chunks.
 local id, ex, from, bytes_max = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local key = B .. 'h:' .. ex .. ':' .. id
-local r = call('HMGET', B .. 'i:' .. id, 'ex', 'ev')
-local out = { r[1] == ex and r[2] or '-1', '-1' }
-if not r[1] then return out end
+local I = get(id)
+local out = { I and I.ex == ex and num(I.ev) or '-1', '-1' }
+if not I then return out end
 
 local function first(index) return tonumber(string.sub(call('LINDEX', key, index), 1, 16)) end
 

@@ -1,8 +1,9 @@
 -- ARGV: instances. Five values each: record, execution, events, revision, updated.
 local out = {}
 for _, id in ipairs(ARGV) do
-  local r = call('HMGET', B .. 'i:' .. id, 'ex', 'ev', 'rv', 'up')
-  out[#out + 1] = r[1] and call('GET', B .. 'r:' .. id)
-  for n = 1, 4 do out[#out + 1] = r[n] end
+  local I = get(id)
+  local parts = { false, false, false, false, false }
+  if I then parts = { call('GET', B .. 'r:' .. id), I.ex, num(I.ev), num(I.rv), I.up } end
+  for n = 1, 5 do out[#out + 1] = parts[n] end
 end
 return out

@@ -29,5 +29,5 @@ end
 for n = 4, #ARGV do
   if call('EXISTS', B .. 'q:' .. ARGV[n]) == 1 then out[1] = '1' end
 end
-out[2] = next_due(B .. 'td', B .. 'tl')
+if out[1] == '0' then out[2] = next_due(B .. 'td', B .. 'tl') end
 return out

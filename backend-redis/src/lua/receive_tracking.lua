@@ -14,5 +14,8 @@ for n, rid in ipairs(call('LRANGE', B .. 'kq', 0, tonumber(ARGV[1]) - 1)) do
   call('HSET', B .. 'kl', rid, token)
   for _, part in ipairs({ rid, token, call('HGET', B .. 'kb', rid) }) do out[#out + 1] = part end
 end
-if #out > 2 then call('SET', B .. 'ku', num(now + tonumber(ARGV[2]))) end
+if #out > 2 then
+  call('SET', B .. 'ku', num(now + tonumber(ARGV[2])))
+  out[2] = ARGV[2]
+end
 return out

@@ -5,20 +5,20 @@ local bytes, count, looks = 0, 0, 0
 
 -- The oldest messages that may be handed out; those of an older generation are dropped.
 local function messages(I)
-  local mk, zk, ck = B .. 'm:' .. I.id, B .. 'z:' .. I.id, B .. 'c:' .. I.id
-  local order = held(I) and ck or zk
+  local mk = B .. 'm:' .. I.id
+  local order = B .. (held(I) and 'c:' or 'z:') .. I.id
   local found, from = {}, 0
   while #found < 2 * messages_max do
-    local ids = call('ZRANGE', order, from, from + messages_max - 1)
+    local ids = call('LRANGE', order, from, from + messages_max - 1)
     if #ids == 0 then break end
     local values = call('HMGET', mk, unpack(ids))
     for n, mid in ipairs(ids) do
       local v = values[n]
       local execution = v and string.sub(v, 3, 3) == 'x' and string.sub(v, 4, 19)
-      if not v or (execution and execution ~= I.ex and execution ~= I.px) then
-        call('ZREM', zk, mid)
-        call('ZREM', ck, mid)
-        call('HDEL', mk, mid)
+      if not v then
+        call('LREM', order, 1, mid)
+      elseif execution and execution ~= I.ex and execution ~= I.px then
+        drop_message(I, mid, v)
       elseif #found < 2 * messages_max and (bytes < BYTES_MAX or #found == 0) then
         found[#found + 1] = mid
         found[#found + 1] = v
@@ -38,23 +38,24 @@ while count < max and looks < max + 200 and bytes < BYTES_MAX do
   if not id then break end
   looks = looks + 1
   local I = get(id)
-  if I then
-    set(I, 'q', false)
-    local found = not I.lt and not terminal(I) and messages(I)
-    if found and is_ready(I) then
-      count = count + 1
-      local token = ARGV[4] .. struct.pack('>I4', count)
-      set(I, 'lt', token)
-      set(I, 'dl', I.dl + 1)
-      call('ZADD', B .. 'wk', now + lease, id)
-      for _, part in ipairs({ id, token, I.ex, I.ev, num(I.dl), num(#found / 2) }) do
-        out[#out + 1] = part
-      end
-      for _, part in ipairs(found) do out[#out + 1] = part end
+  local found = I and not I.lt and not terminal(I) and messages(I)
+  if found and (#found > 0 or is_ready(I)) then
+    count = count + 1
+    local token = ARGV[4] .. struct.pack('>I4', count)
+    I.lt = token
+    I.dl = I.dl + 1
+    changed(I)
+    call('ZADD', B .. 'wk', now + lease, id)
+    for _, part in ipairs({ id, token, I.ex, num(I.ev), num(I.dl), num(#found / 2) }) do
+      out[#out + 1] = part
     end
+    for _, part in ipairs(found) do out[#out + 1] = part end
   end
 end
 flush()
-if call('EXISTS', B .. 'rd') == 1 then out[1] = '1' end
-out[2] = next_due(B .. 'tm', B .. 'wk')
+if call('EXISTS', B .. 'rd') == 1 then
+  out[1] = '1'
+else
+  out[2] = next_due(B .. 'tm', B .. 'wk')
+end
 return out
