@@ -82,7 +82,7 @@ impl Args {
         self.text(if flag { "1" } else { "" })
     }
 
-    /// The nine parts of a message that `deliver` in `message.lua` reads.
+    /// The nine parts of a message that `deliver` in `message.lua` takes.
     pub(crate) fn message(self, m: &Envelope) -> Self {
         let args = self
             .message_id(m.id)
@@ -121,9 +121,10 @@ impl Args {
         )
     }
 
-    /// What `commit_turn.lua` reads.
-    pub(crate) fn turn(self, c: &TurnCommit) -> Self {
-        let mut args = self.turn_itself(c).number(c.activities.len() as u64);
+    /// What `commit_turn.lua` reads; the last of the single values says how many parts of the
+    /// commit are staged.
+    pub(crate) fn turn(self, c: &TurnCommit, staged: usize) -> Self {
+        let mut args = self.turn_itself(c).count(staged).count(c.activities.len());
         for task in &c.activities {
             args = args.task(task, c.execution);
         }
@@ -175,7 +176,8 @@ impl Args {
         args.message_ids(&c.consumed).message_ids(&c.cancelled)
     }
 
-    fn task(self, task: &Envelope, current: ExecutionId) -> Self {
+    /// The five parts of a task that `add_task` in `turn.lua` takes.
+    pub(crate) fn task(self, task: &Envelope, current: ExecutionId) -> Self {
         self.message_id(task.id)
             .id(Some(task.execution.unwrap_or(current).0))
             .time(task.visible_at)

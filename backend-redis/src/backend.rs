@@ -21,9 +21,14 @@ use crate::config::RedisDurability;
 use crate::doorbell::{Doorbell, Listener};
 use crate::error::Effect;
 use crate::keys;
+use crate::large_commit;
 use crate::link::Link;
 use crate::reply::outcome;
 use crate::scripts::{SCRIPTS, Script};
+
+/// What `commit_turn.lua` answers, but for staged parts that are missing.
+pub(crate) const TURN_OUTCOMES: [CommitOutcome; 3] =
+    [CommitOutcome::Applied, CommitOutcome::LeaseLost, CommitOutcome::Conflict];
 
 /// What the loss of power may cost with `everysec`.
 const EVERY_SECOND: Duration = Duration::from_secs(1);
@@ -189,8 +194,21 @@ impl Backend for RedisBackend {
     }
 
     async fn commit_turns(&self, commits: Vec<TurnCommit>) -> Vec<BackendResult<CommitOutcome>> {
-        let outcomes = [CommitOutcome::Applied, CommitOutcome::LeaseLost, CommitOutcome::Conflict];
-        self.each("commit_turns", &SCRIPTS.commit_turn, &commits, &outcomes, Args::turn).await
+        let mut outcomes: Vec<Option<BackendResult<CommitOutcome>>> = Vec::new();
+        outcomes.resize_with(commits.len(), || None);
+        let (large, small): (Vec<_>, Vec<_>) =
+            commits.into_iter().enumerate().partition(|(_, c)| large_commit::is_large(c));
+        let answers =
+            self.each("commit_turns", &SCRIPTS.commit_turn, &small, &TURN_OUTCOMES, |args, c| {
+                args.turn(&c.1, 0)
+            });
+        for ((n, _), answer) in small.iter().zip(answers.await) {
+            outcomes[*n] = Some(answer);
+        }
+        for (n, commit) in large {
+            outcomes[n] = Some(self.commit_large(commit).await);
+        }
+        outcomes.into_iter().flatten().collect()
     }
 
     async fn commit_activities(

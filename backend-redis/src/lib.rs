@@ -16,6 +16,7 @@ mod doorbell;
 mod error;
 mod history_store;
 mod keys;
+mod large_commit;
 mod link;
 mod orchestration_queue;
 mod quiet;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use durable_core::backend::{
     AbandonOutcome, BackendError, BackendErrorKind, BackendResult, CreateInstance, CreateOutcome,
     Envelope, InboxMessage, OrchestrationQueue, ReceiveTurns, RenewOutcome, SendOutcome, TurnLease,
@@ -45,14 +46,15 @@ fn no_record() -> BackendError {
     BackendError::new(BackendErrorKind::Invalid, "create_instances", text)
 }
 
-fn read_turns(mut reply: Reply) -> Decoded<Look<TurnWork>> {
+fn read_turns(mut reply: Reply) -> Decoded<(Look<TurnWork>, Option<Bytes>)> {
     let more = reply.signed()? == 1;
     let next = reply.number()?.map(Duration::from_micros);
+    let left_behind = reply.option()?;
     let mut works = Vec::new();
     while !reply.is_empty() {
         works.push(read_turn(&mut reply)?);
     }
-    Ok(Look { works, more, next })
+    Ok((Look { works, more, next }, left_behind))
 }
 
 fn read_turn(reply: &mut Reply) -> Decoded<TurnWork> {
@@ -113,7 +115,12 @@ impl OrchestrationQueue for RedisBackend {
             let args = self.args(script).count(max).count(messages_max).span(lease_for);
             let args = args.bytes(&self.seed());
             let answer = self.call(operation, Effect::Writes, script, args).await?;
-            read(operation, "an answer", read_turns(Reply::new(operation, answer)?))
+            let turns = read_turns(Reply::new(operation, answer)?);
+            let (found, left_behind) = read(operation, "an answer", turns)?;
+            if let Some(left_behind) = left_behind {
+                self.publish_left_behind(&left_behind).await;
+            }
+            Ok(found)
         };
         self.receive(operation, (Bell::Turns, &[]), request.wait, look).await
     }

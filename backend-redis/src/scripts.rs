@@ -21,6 +21,7 @@ const BASE: &str = include_str!("lua/base.lua");
 const INSTANCE: &str = include_str!("lua/instance.lua");
 const MESSAGE: &str = include_str!("lua/message.lua");
 const TASK: &str = include_str!("lua/task.lua");
+const TURN: &str = include_str!("lua/turn.lua");
 const ADVANCE_TURNS: &str = include_str!("lua/advance_turns.lua");
 const ADVANCE_TASKS: &str = include_str!("lua/advance_tasks.lua");
 
@@ -57,7 +58,9 @@ scripts! {
     receive_turns: INSTANCE MESSAGE ADVANCE_TURNS;
     renew_turn: INSTANCE;
     abandon_turn: INSTANCE;
-    commit_turn: INSTANCE MESSAGE TASK;
+    commit_turn: INSTANCE MESSAGE TASK TURN;
+    stage_turn: INSTANCE;
+    publish_turn: INSTANCE MESSAGE TASK TURN;
     receive_activities: TASK ADVANCE_TASKS;
     renew_activity: TASK;
     abandon_activity: TASK;

@@ -1,5 +1,7 @@
 //! What happens when servers, workers, scripts and memory are gone.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod engine;
 mod server;
 

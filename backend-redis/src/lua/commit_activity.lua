@@ -1,4 +1,4 @@
--- ARGV: the completion as deliver() reads it (1 to 9), task, instance, token.
+-- ARGV: the nine parts of the completion as deliver() takes them, task, instance, token.
 -- 0 applied, 1 the loan is lost.
 local tid, id = ARGV[10], ARGV[11]
 local r = call('HMGET', B .. 'a:' .. id, 'b' .. tid, 'l' .. tid)

@@ -1,10 +1,12 @@
 -- ARGV, single values first: see `turn_args` in scripts.rs, which is its mirror.
--- 0 applied, 1 the loan is lost, 2 the instance is elsewhere.
+-- 0 applied, 1 the loan is lost, 2 the instance is elsewhere, 3 staged parts are missing.
 local id, token, ex = ARGV[1], ARGV[2], ARGV[3]
 local I = get(id)
 if not I then return 1 end
 if I.lt ~= token then return I.ct == token and 0 or 1 end
 if I.ex ~= ex or I.ev ~= tonumber(ARGV[4]) then return 2 end
+local staged, sk = tonumber(ARGV[19]), B .. 's:' .. token
+if staged > 0 and call('LLEN', sk) ~= staged then return 3 end
 
 -- Everything is checked: from here on nothing may fail. A full server refuses the first write,
 -- which is the instance itself.
@@ -16,9 +18,13 @@ if ARGV[8] ~= '' then
 end
 I.ev = I.ev + tonumber(ARGV[6])
 if new then I.ex, I.ev = new, tonumber(ARGV[13]) end
-I.lt = false
+I.lt, I.sg = false, staged > 0 and token
 changed(I)
 flush()
+if I.sg then
+  call('PERSIST', sk)
+  call('ZADD', B .. 'pb', now, token .. id)
+end
 -- While the turn is being applied the instance counts as on loan.
 I.lt = token
 call('ZREM', B .. 'wk', id)
@@ -77,41 +83,23 @@ if new then
   end)
 end
 
--- Tasks: id, execution, time, queue, body.
-local at = 20
-for _ = 1, tonumber(ARGV[19]) do
-  local tid, queue = ARGV[at], ARGV[at + 3]
-  local body = pad(now) .. ARGV[at + 1] .. string.format('%03d', #queue) .. queue .. ARGV[at + 4]
-  if not terminal(I) and call('HSETNX', B .. 'a:' .. id, 'b' .. tid, body) == 1 then
-    enqueue_at(tonumber(ARGV[at + 2]), tid, id, body)
-  end
+local at = 21
+for _ = 1, tonumber(ARGV[20]) do
+  add_task(I, unpack(ARGV, at, at + 4))
   at = at + 5
 end
 
 -- Messages to itself come before those to others.
-local messages = {}
-for _ = 1, tonumber(ARGV[at]) do
-  messages[#messages + 1] = at + 1
-  at = at + 9
+local messages = at + 1
+for n = messages, messages + 9 * tonumber(ARGV[at]) - 1, 9 do
+  if ARGV[n + 1] == id then accept_own(I, ARGV[n], unpack(ARGV, n + 2, n + 6)) end
 end
-for _, n in ipairs(messages) do
-  if ARGV[n + 1] == id then
-    local execution = ARGV[n + 6] == '' and ARGV[n + 2] or ''
-    accept(I, ARGV[n], execution, tonumber(ARGV[n + 3]), ARGV[n + 4] == '1', ARGV[n + 5])
-  end
-end
-
 -- Last, because a turn may give up what it has just begun.
 in_pieces(ARGV[18], function(mids)
-  for _, mid in ipairs(mids) do
-    local v = call('HGET', mk, mid)
-    local delayed = v and string.sub(v, 1, 1) == 'd'
-    if delayed or (not drop_task(mid, id) and v) then drop_message(I, mid, v) end
-  end
+  for _, mid in ipairs(mids) do cancel(I, mid) end
 end)
-
-for _, n in ipairs(messages) do
-  if ARGV[n + 1] ~= id then deliver(n) end
+for n = messages, messages + 9 * tonumber(ARGV[at]) - 1, 9 do
+  if ARGV[n + 1] ~= id then deliver(unpack(ARGV, n, n + 8)) end
 end
 if ARGV[15] ~= '' then
   local rid = string.sub(ARGV[15], 1, 24)

@@ -22,6 +22,7 @@ local function get(id)
       nd = v[11], -- delayed messages
       nc = v[12], -- control messages in the inbox
       px = v[13], -- execution of the placeholder that was before, or false
+      sg = v[14], -- token of the commit whose staged parts are not all out yet, or false
     }
   else
     I = false
@@ -36,7 +37,7 @@ local function flush()
   for id, I in pairs(dirty) do
     -- The first part is the version of this form.
     call('SET', B .. 'i:' .. id, cmsgpack.pack({ 1, I.ex, I.ev, I.rv, I.st, I.up, I.lt, I.ct, I.dl,
-      I.pz, I.nd, I.nc, I.px }))
+      I.pz, I.nd, I.nc, I.px, I.sg }))
   end
   dirty = {}
 end
@@ -53,7 +54,7 @@ local function held(I)
 end
 
 local function is_ready(I)
-  if I.lt or terminal(I) then return false end
+  if I.lt or I.sg or terminal(I) then return false end
   if not I.pz then return call('EXISTS', B .. 'z:' .. I.id) == 1 end
   local till = pause_end(I)
   return till and till <= now or I.nc > 0

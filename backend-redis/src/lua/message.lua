@@ -9,7 +9,7 @@ local function arrive(I, mid, control)
     I.nc = I.nc + 1
     changed(I)
   end
-  if I.lt then return end
+  if I.lt or I.sg then return end
   if I.pz then
     -- The end of the pause is scheduled; only a control message comes before it.
     if control and I.nc == 1 then push_ready(I) end
@@ -90,6 +90,7 @@ local function begin(id, record, status, execution)
   local new = {
     id = id, ex = execution, ev = 0, rv = 1, st = status, up = false, lt = false, ct = false,
     dl = 0, pz = status == 0 and 'h', nd = 0, nc = 0, px = false,
+    sg = false,
   }
   if old then
     new.rv = old.rv + 1
@@ -132,18 +133,15 @@ local function begin_with(id, record, status, execution, mid, at, control, body)
   end
 end
 
--- Delivers the message whose parts begin at ARGV[n]: id, target, execution, time, control, body,
--- and what it creates: record, status, execution.
-local function deliver(n)
-  local mid, id, execution, at = ARGV[n], ARGV[n + 1], ARGV[n + 2], tonumber(ARGV[n + 3])
-  local control, body, record = ARGV[n + 4] == '1', ARGV[n + 5], ARGV[n + 6]
+-- Delivers a message to whoever has the id, creating an instance if it says so.
+local function deliver(mid, id, execution, at, control, body, record, status, new)
   local I = get(id)
   if record ~= '' then
-    local status = tonumber(ARGV[n + 7])
+    status = tonumber(status)
     if not I or terminal(I) or (I.st == 0 and status ~= 0) then
-      return begin_with(id, record, status, ARGV[n + 8], mid, at, control, body)
+      return begin_with(id, record, status, new, mid, tonumber(at), control == '1', body)
     end
     execution = ''
   end
-  if I then accept(I, mid, execution, at, control, body) end
+  if I then accept(I, mid, execution, tonumber(at), control == '1', body) end
 end

@@ -1,7 +1,7 @@
 -- ARGV: most instances, most messages each, length of the loan, 12 random bytes.
 local max, messages_max, lease = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local BYTES_MAX = 8 * 1024 * 1024
-local bytes, count, looks = 0, 0, 0
+local BYTES_MAX, ALL_MESSAGES_MAX = 8 * 1024 * 1024, 2000
+local bytes, count, looks, all_messages = 0, 0, 0, 0
 
 -- The oldest messages that may be handed out; those of an older generation are dropped.
 local function messages(I)
@@ -32,15 +32,21 @@ local function messages(I)
 end
 
 advance()
-local out = { '0', '-1' }
-while count < max and looks < max + 200 and bytes < BYTES_MAX do
+-- The third is a turn whose staged parts nobody has brought out for a second.
+local out = { '0', '-1', false }
+if call('EXISTS', B .. 'pb') == 1 then
+  out[3] = call('ZRANGE', B .. 'pb', '-inf', now - 1000000, 'BYSCORE', 'LIMIT', 0, 1)[1] or false
+end
+while count < max and looks < max + 200 and bytes < BYTES_MAX
+  and all_messages < ALL_MESSAGES_MAX do
   local id = call('LPOP', B .. 'rd')
   if not id then break end
   looks = looks + 1
   local I = get(id)
-  local found = I and not I.lt and not terminal(I) and messages(I)
+  local found = I and not I.lt and not I.sg and not terminal(I) and messages(I)
   if found and (#found > 0 or is_ready(I)) then
     count = count + 1
+    all_messages = all_messages + #found / 2
     local token = ARGV[4] .. struct.pack('>I4', count)
     I.lt = token
     I.dl = I.dl + 1

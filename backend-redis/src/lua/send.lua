@@ -1,4 +1,4 @@
--- ARGV: the message as deliver() reads it, and how many messages an inbox may hold.
+-- ARGV: the nine parts of a message as deliver() takes them, and how many messages an inbox may hold.
 -- 0 accepted, 1 no instance, 2 terminal or another generation, 3 inbox full.
 local I = get(ARGV[2])
 if ARGV[7] == '' then
@@ -10,6 +10,6 @@ if ARGV[7] == '' then
     if not known or string.sub(known, 1, 1) == 'd' then return 3 end
   end
 end
-deliver(1)
+deliver(unpack(ARGV, 1, 9))
 flush()
 return 0
