@@ -34,6 +34,14 @@ pub(crate) fn missing() -> Option<String> {
     }
 }
 
+/// Whether there can be a server; where the environment demands one, it is an error if not.
+pub(crate) fn available() -> bool {
+    let Some(reason) = missing() else { return true };
+    let required = std::env::var_os("CONFORMANCE_REQUIRE").is_some_and(|v| v == "1");
+    assert!(!required, "{reason}");
+    false
+}
+
 /// A running server.
 pub(crate) struct Server {
     keeper: Child,
