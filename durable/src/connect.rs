@@ -84,6 +84,10 @@ fn decode(text: &str) -> Result<String, Error> {
 /// | `memory:` | a new one in this process | nothing |
 /// | `memory:NAME` | one of that name, shared within the process | nothing |
 /// | `sled:PATH` | a folder, for one process | loss of power |
+/// | `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]` | a server, for any number of processes | as the server is set |
+///
+/// `rediss:` is an encrypted `redis:`, which also takes `prefix` (what its keys begin with) and
+/// `durability` (`none`, `everysec`, `always`: what the server must guarantee).
 ///
 /// `?hub=NAME` chooses the task hub; hubs on one store never see each other. Special characters
 /// of a path are percent-encoded.
@@ -104,7 +108,7 @@ pub async fn connect_with(url: &str, options: ConnectOptions) -> Result<Arc<dyn 
     match scheme {
         "memory" => Ok(memory(&Target::parse(url)?, options)),
         "sled" => sled(&Target::parse(url)?, options),
-        "redis" | "rediss" | "redis+cluster" | "redis+sentinel" => Err(missing(scheme, "redis")),
+        "redis" | "rediss" => redis(url, options).await,
         "aws" => Err(missing(scheme, "aws")),
         other => Err(invalid(format!("unknown backend `{other}:`; {KNOWN}"))),
     }
@@ -140,6 +144,20 @@ fn sled(target: &Target, options: ConnectOptions) -> Result<Arc<dyn Backend>, Er
 #[cfg(not(feature = "sled"))]
 fn sled(_target: &Target, _options: ConnectOptions) -> Result<Arc<dyn Backend>, Error> {
     Err(missing("sled", "sled"))
+}
+
+#[cfg(feature = "redis")]
+async fn redis(url: &str, options: ConnectOptions) -> Result<Arc<dyn Backend>, Error> {
+    let settings = backend_redis::RedisSettings::parse(url)?;
+    let hub = settings.hub.clone();
+    let store = backend_redis::RedisStore::connect(settings, options.env).await?;
+    Ok(store.hub(&hub))
+}
+
+#[cfg(not(feature = "redis"))]
+async fn redis(url: &str, _options: ConnectOptions) -> Result<Arc<dyn Backend>, Error> {
+    let scheme = if url.starts_with("rediss") { "rediss" } else { "redis" };
+    Err(missing(scheme, "redis"))
 }
 
 fn missing(scheme: &str, feature: &str) -> Error {
@@ -187,7 +205,14 @@ mod tests {
     async fn unknown_schemes_name_the_known_ones() {
         let error = connect("postgres://x").await.unwrap_err();
         assert!(error.to_string().contains("sled:PATH"), "{error}");
-        let error = connect("redis://x").await.unwrap_err();
-        assert!(error.to_string().contains("feature `redis`"), "{error}");
+        let error = connect("aws://x").await.unwrap_err();
+        assert!(error.to_string().contains("feature `aws`"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_redis_url_is_understood_or_needs_its_feature() {
+        let error = connect("redis://u:secret@h?hubb=x").await.unwrap_err().to_string();
+        let said = if cfg!(feature = "redis") { "parameter `hubb`" } else { "feature `redis`" };
+        assert!(error.contains(said) && !error.contains("secret"), "{error}");
     }
 }

@@ -1,0 +1,92 @@
+//! The activity queue.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use durable_core::backend::{
+    AbandonOutcome, ActivityLease, ActivityQueue, ActivityWork, BackendResult, ReceiveActivities,
+    RenewActivity, RenewOutcome,
+};
+use durable_core::ids::LeaseToken;
+
+use crate::args::Args;
+use crate::backend::RedisBackend;
+use crate::codec::Decoded;
+use crate::error::Effect;
+use crate::receive::{Bell, Look};
+use crate::reply::{Reply, read};
+use crate::scripts::SCRIPTS;
+use crate::values;
+
+/// Most tasks in one look; bounds how long the script blocks the server.
+const TASKS_MAX: usize = 256;
+
+fn read_works(mut reply: Reply) -> Decoded<Look<ActivityWork>> {
+    let more = reply.signed()? == 1;
+    let next = reply.number()?.map(Duration::from_micros);
+    let mut works = Vec::new();
+    while !reply.is_empty() {
+        works.push(read_work(&mut reply)?);
+    }
+    Ok(Look { works, more, next })
+}
+
+fn read_work(reply: &mut Reply) -> Decoded<ActivityWork> {
+    let task = values::read_message_id(&reply.bytes()?)?;
+    let instance = values::read_instance(&reply.bytes()?)?;
+    let token = LeaseToken(values::read_number(&reply.bytes()?)?);
+    let delivery = u32::try_from(reply.number()?.unwrap_or_default()).unwrap_or(u32::MAX);
+    let stored = values::read_task(reply.bytes()?)?;
+    Ok(ActivityWork {
+        lease: ActivityLease { task, instance, token },
+        execution: stored.execution,
+        delivery,
+        enqueued_at: stored.enqueued_at,
+        progress: reply.option()?,
+        body: stored.body,
+    })
+}
+
+#[async_trait]
+impl ActivityQueue for RedisBackend {
+    async fn receive_activities(
+        &self,
+        request: ReceiveActivities,
+    ) -> BackendResult<Vec<ActivityWork>> {
+        let operation = "receive_activities";
+        let script = &SCRIPTS.receive_activities;
+        let queues = &request.queues;
+        let (max, lease_for) = (request.max.clamp(1, TASKS_MAX), request.lease_for);
+        let look = || async move {
+            let args = self.args(script).count(max).span(lease_for).bytes(&self.seed());
+            let args = queues.iter().fold(args, |args, queue| args.text(queue.as_str()));
+            let answer = self.call(operation, Effect::Writes, script, args).await?;
+            read(operation, "an answer", read_works(Reply::new(operation, answer)?))
+        };
+        self.receive(operation, (Bell::Activities, queues), request.wait, look).await
+    }
+
+    async fn renew_activities(
+        &self,
+        renewals: Vec<RenewActivity>,
+    ) -> Vec<BackendResult<RenewOutcome>> {
+        let outcomes = [RenewOutcome::Renewed, RenewOutcome::Lost, RenewOutcome::Cancelled];
+        let args = |args: Args, r: &RenewActivity| {
+            args.activity(&r.lease)
+                .span(r.lease_for)
+                .flag(r.progress.is_some())
+                .bytes(r.progress.as_deref().unwrap_or_default())
+        };
+        self.each("renew_activities", &SCRIPTS.renew_activity, &renewals, &outcomes, args).await
+    }
+
+    async fn abandon_activities(
+        &self,
+        leases: Vec<ActivityLease>,
+        delay: Duration,
+    ) -> Vec<BackendResult<AbandonOutcome>> {
+        let outcomes = [AbandonOutcome::Done, AbandonOutcome::Lost];
+        let args = |args: Args, l: &ActivityLease| args.activity(l).span(delay);
+        self.each("abandon_activities", &SCRIPTS.abandon_activity, &leases, &outcomes, args).await
+    }
+}

@@ -1,0 +1,230 @@
+//! One task hub: the backend value and its two atomic commits.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use durable_core::backend::{
+    ActivityCommit, Backend, BackendError, BackendErrorKind, BackendResult, Capabilities,
+    CommitOutcome, Durability, TurnCommit,
+};
+use durable_core::env::SharedEnv;
+use durable_core::ids::HubName;
+use parking_lot::Mutex;
+use redis::{Cmd, Value};
+use tokio::sync::watch;
+
+use crate::args::Args;
+use crate::config::RedisDurability;
+use crate::doorbell::{Doorbell, Listener};
+use crate::error::Effect;
+use crate::keys;
+use crate::large_commit;
+use crate::link::Link;
+use crate::reply::outcome;
+use crate::scripts::{SCRIPTS, Script};
+
+/// What `commit_turn.lua` answers, but for staged parts that are missing.
+pub(crate) const TURN_OUTCOMES: [CommitOutcome; 3] =
+    [CommitOutcome::Applied, CommitOutcome::LeaseLost, CommitOutcome::Conflict];
+
+/// What the loss of power may cost with `everysec`.
+const EVERY_SECOND: Duration = Duration::from_secs(1);
+
+/// A task hub on a Redis server.
+pub struct RedisBackend {
+    link: Link,
+    base: Vec<u8>,
+    hub: HubName,
+    env: SharedEnv,
+    capabilities: Capabilities,
+    doorbell: Arc<Doorbell>,
+    closed: AtomicBool,
+    /// Dropped to end the task that listens.
+    listening: Mutex<Option<watch::Sender<()>>>,
+}
+
+impl fmt::Debug for RedisBackend {
+    /// Shows no content: payloads may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisBackend").field("hub", &self.hub).finish_non_exhaustive()
+    }
+}
+
+impl RedisBackend {
+    /// What a hub on a server of that durability can do.
+    pub const fn capabilities(durability: RedisDurability) -> Capabilities {
+        let mut capabilities = Capabilities::new("redis");
+        capabilities.durability = match durability {
+            // It outlives every worker, but nothing of it is on a disk.
+            RedisDurability::None => Durability::PowerLossWindow(Duration::MAX),
+            RedisDurability::EverySecond => Durability::PowerLossWindow(EVERY_SECOND),
+            RedisDurability::Always => Durability::PowerLoss,
+        };
+        capabilities.push = true;
+        capabilities.multi_process = true;
+        capabilities.instant_delivery = true;
+        capabilities.indexes_itself = true;
+        capabilities.consistent_listing = true;
+        capabilities
+    }
+
+    pub(crate) fn open(
+        client: redis::Client,
+        link: Link,
+        (prefix, hub): (&str, &HubName),
+        env: SharedEnv,
+        durability: RedisDurability,
+    ) -> Self {
+        let base = keys::base(prefix, hub, keys::PARTITION);
+        let doorbell = Arc::new(Doorbell::default());
+        let (stop, stopped) = watch::channel(());
+        let listener = Listener {
+            client,
+            channel: [base.as_slice(), b"bell"].concat(),
+            doorbell: Arc::clone(&doorbell),
+            env: Arc::clone(&env),
+            stop: stopped,
+        };
+        env.spawn(Box::pin(listener.run()));
+        Self {
+            link,
+            base,
+            hub: hub.clone(),
+            env,
+            capabilities: Self::capabilities(durability),
+            doorbell,
+            closed: AtomicBool::new(false),
+            listening: Mutex::new(Some(stop)),
+        }
+    }
+
+    pub(crate) fn env(&self) -> &SharedEnv {
+        &self.env
+    }
+
+    pub(crate) fn doorbell(&self) -> &Doorbell {
+        &self.doorbell
+    }
+
+    pub(crate) fn base(&self) -> &[u8] {
+        &self.base
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    pub(crate) fn check_open(&self, operation: &'static str) -> BackendResult<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(closed(operation));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn args(&self, script: &Script) -> Args {
+        Args::of(script, &self.base)
+    }
+
+    /// Twelve random bytes, of which a script makes the tokens of one batch.
+    pub(crate) fn seed(&self) -> [u8; 12] {
+        let mut seed = [0; 12];
+        seed.copy_from_slice(&self.env.random_u128().to_le_bytes()[..12]);
+        seed
+    }
+
+    /// Calls a script once, unless the hub is closed.
+    pub(crate) async fn call(
+        &self,
+        operation: &'static str,
+        effect: Effect,
+        script: &Script,
+        call: Args,
+    ) -> BackendResult<Value> {
+        self.check_open(operation)?;
+        self.link.call(operation, effect, script, call.into_cmd()).await
+    }
+
+    /// Calls a script for each item of a batch in one round trip; an answer of a number stands
+    /// for one of `outcomes`.
+    pub(crate) async fn each<I, T: Copy>(
+        &self,
+        operation: &'static str,
+        script: &Script,
+        items: &[I],
+        outcomes: &[T],
+        args: impl Fn(Args, &I) -> Args,
+    ) -> Vec<BackendResult<T>> {
+        let calls: Vec<Cmd> =
+            items.iter().map(|item| args(self.args(script), item).into_cmd()).collect();
+        let answers = self.all(operation, Effect::Writes, script, calls).await;
+        let read = |answer: BackendResult<Value>| outcome(operation, &answer?, outcomes);
+        answers.into_iter().map(read).collect()
+    }
+
+    /// Calls a script many times, unless the hub is closed.
+    pub(crate) async fn all(
+        &self,
+        operation: &'static str,
+        effect: Effect,
+        script: &Script,
+        calls: Vec<Cmd>,
+    ) -> Vec<BackendResult<Value>> {
+        if self.check_open(operation).is_err() {
+            return calls.iter().map(|_| Err(closed(operation))).collect();
+        }
+        self.link.call_all(operation, effect, script, calls).await
+    }
+}
+
+fn closed(operation: &'static str) -> BackendError {
+    BackendError::new(BackendErrorKind::Closed, operation, "the backend was closed")
+}
+
+#[async_trait]
+impl Backend for RedisBackend {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn hub(&self) -> &HubName {
+        &self.hub
+    }
+
+    async fn commit_turns(&self, commits: Vec<TurnCommit>) -> Vec<BackendResult<CommitOutcome>> {
+        let mut outcomes: Vec<Option<BackendResult<CommitOutcome>>> = Vec::new();
+        outcomes.resize_with(commits.len(), || None);
+        let (large, small): (Vec<_>, Vec<_>) =
+            commits.into_iter().enumerate().partition(|(_, c)| large_commit::is_large(c));
+        let answers =
+            self.each("commit_turns", &SCRIPTS.commit_turn, &small, &TURN_OUTCOMES, |args, c| {
+                args.turn(&c.1, 0)
+            });
+        for ((n, _), answer) in small.iter().zip(answers.await) {
+            outcomes[*n] = Some(answer);
+        }
+        for (n, commit) in large {
+            outcomes[n] = Some(self.commit_large(commit).await);
+        }
+        outcomes.into_iter().flatten().collect()
+    }
+
+    async fn commit_activities(
+        &self,
+        commits: Vec<ActivityCommit>,
+    ) -> Vec<BackendResult<CommitOutcome>> {
+        let outcomes = [CommitOutcome::Applied, CommitOutcome::LeaseLost];
+        let args = |args: Args, c: &ActivityCommit| args.message(&c.completion).activity(&c.lease);
+        self.each("commit_activities", &SCRIPTS.commit_activity, &commits, &outcomes, args).await
+    }
+
+    async fn close(&self) -> BackendResult<()> {
+        self.closed.store(true, Ordering::Release);
+        drop(self.listening.lock().take());
+        // Waiting calls come back with the error.
+        self.doorbell.ring_all();
+        Ok(())
+    }
+}

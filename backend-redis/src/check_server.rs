@@ -1,0 +1,180 @@
+//! What a server must be like before a hub is entrusted to it.
+
+use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
+use redis::{Cmd, Value};
+
+use crate::config::RedisDurability;
+use crate::error::{Effect, from_redis, from_server};
+use crate::link::{Link, unexpected};
+
+fn refuse(kind: BackendErrorKind, text: impl Into<String>) -> BackendError {
+    BackendError::new(kind, "connect", text)
+}
+
+/// What a server says about itself, as `INFO` writes it.
+struct Info(String);
+
+impl Info {
+    fn get(&self, field: &str) -> Option<&str> {
+        let line = |line: &'_ str| line.split_once(':').is_some_and(|(name, _)| name == field);
+        self.0.lines().find(|l| line(l)).and_then(|l| l.split_once(':')).map(|(_, v)| v.trim())
+    }
+
+    fn check_version(&self) -> BackendResult<()> {
+        let version = self.get("redis_version").unwrap_or("unknown");
+        let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        if self.get("valkey_version").is_some() || major.is_some_and(|major| major >= 7) {
+            return Ok(());
+        }
+        let text = format!(
+            "the server is of version {version}: Redis 7.0 or newer or Valkey is needed, upgrade it"
+        );
+        Err(refuse(BackendErrorKind::Incompatible, text))
+    }
+
+    fn check_role(&self) -> BackendResult<()> {
+        if self.get("cluster_enabled") == Some("1") {
+            let text = "the server is part of a cluster, which is not supported: use a single one";
+            return Err(refuse(BackendErrorKind::Invalid, text));
+        }
+        match self.get("role") {
+            Some("master") | None => Ok(()),
+            Some(role) => {
+                let primary = self.get("master_host").unwrap_or("another host");
+                let text = format!(
+                    "the server is a {role} of {primary}: connect to the primary, replicas cannot write"
+                );
+                Err(refuse(BackendErrorKind::Unavailable, text))
+            }
+        }
+    }
+
+    fn check_eviction(&self) -> BackendResult<()> {
+        match self.get("maxmemory_policy") {
+            Some("noeviction") | None => Ok(()),
+            Some(policy) => Err(refuse(
+                BackendErrorKind::Invalid,
+                format!(
+                    "the server may throw away keys (maxmemory-policy is {policy}), which loses \
+                     orchestrations: set `maxmemory-policy noeviction`, or use a server of its own"
+                ),
+            )),
+        }
+    }
+}
+
+/// Checks the server and tells what an acknowledgement survives there.
+pub(crate) async fn check(
+    link: &Link,
+    wanted: Option<RedisDurability>,
+) -> BackendResult<RedisDurability> {
+    let mut info = Cmd::new();
+    info.arg("INFO").arg("everything");
+    let mut config = Cmd::new();
+    config.arg("CONFIG").arg("GET").arg("appendfsync");
+    let answers =
+        link.send(&[info, config]).await.map_err(|e| from_redis("connect", Effect::Reads, e))?;
+    let mut answers = answers.into_iter();
+    let info = match answers.next() {
+        Some(Value::BulkString(text)) => Info(String::from_utf8_lossy(&text).into_owned()),
+        Some(Value::VerbatimString { text, .. }) => Info(text),
+        Some(Value::ServerError(error)) => return Err(from_server("connect", &error)),
+        _ => return Err(unexpected("connect")),
+    };
+    info.check_version()?;
+    info.check_role()?;
+    info.check_eviction()?;
+    let appends = info.get("aof_enabled") == Some("1");
+    check_durability(appends, answers.next().and_then(|a| appendfsync(&a)), wanted)
+}
+
+/// What `CONFIG GET appendfsync` says, where that is allowed.
+fn appendfsync(answer: &Value) -> Option<String> {
+    let (Value::Array(parts) | Value::Set(parts)) = answer else { return None };
+    match parts.get(1)? {
+        Value::BulkString(value) => Some(String::from_utf8_lossy(value).into_owned()),
+        _ => None,
+    }
+}
+
+fn check_durability(
+    appends: bool,
+    fsync: Option<String>,
+    wanted: Option<RedisDurability>,
+) -> BackendResult<RedisDurability> {
+    use RedisDurability::{Always, EverySecond, None as Nothing};
+    if !appends {
+        return match wanted {
+            Some(Nothing) => Ok(Nothing),
+            _ => Err(refuse(
+                BackendErrorKind::Invalid,
+                "the server keeps no append-only file, so a restart would lose acknowledged work: \
+                 set `appendonly yes`, or say `?durability=none` when that is meant",
+            )),
+        };
+    }
+    let found = match fsync.as_deref() {
+        Some("always") => Always,
+        Some("everysec") => EverySecond,
+        // The operating system writes when it likes.
+        Some(_) => Nothing,
+        None => wanted.unwrap_or(EverySecond),
+    };
+    let enough = match wanted {
+        Some(Always) => found == Always,
+        Some(Nothing) => true,
+        _ => found != Nothing,
+    };
+    if enough {
+        return Ok(found);
+    }
+    let needed = if wanted == Some(Always) { "always" } else { "everysec" };
+    let text = format!(
+        "the server writes its file too seldom (appendfsync is {}): set `appendfsync {needed}`, or \
+         ask for less by `?durability=…`",
+        fsync.as_deref().unwrap_or("unknown"),
+    );
+    Err(refuse(BackendErrorKind::Invalid, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(result: BackendResult<()>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn servers_that_would_lose_work_are_refused_with_what_to_set() {
+        let info = |text: &str| Info(text.to_owned());
+        assert!(refusal(info("redis_version:6.2.14\r\n").check_version()).contains("7.0"));
+        assert!(info("redis_version:7.0.15\r\n").check_version().is_ok());
+        assert!(info("redis_version:7.2.4\r\nvalkey_version:8.0.1").check_version().is_ok());
+        let replica = "role:slave\r\nmaster_host:db1\r\n";
+        assert!(refusal(info(replica).check_role()).contains("db1"));
+        let policy = "maxmemory_policy:allkeys-lru\r\n";
+        assert!(refusal(info(policy).check_eviction()).contains("noeviction"));
+        assert!(info("maxmemory_policy:noeviction\r\n").check_eviction().is_ok());
+    }
+
+    #[test]
+    fn durability_is_what_the_server_says() {
+        use RedisDurability::{Always, EverySecond, None as Nothing};
+        let check = |appends, fsync: &str, wanted| {
+            check_durability(appends, Some(fsync.to_owned()), wanted)
+        };
+        assert_eq!(check(true, "always", None).ok(), Some(Always));
+        assert_eq!(check(true, "everysec", None).ok(), Some(EverySecond));
+        assert_eq!(check(false, "everysec", Some(Nothing)).ok(), Some(Nothing));
+        assert_eq!(check_durability(true, None, Some(Always)).ok(), Some(Always));
+        for (appends, fsync, wanted, said) in [
+            (false, "everysec", None, "appendonly yes"),
+            (true, "no", None, "appendfsync everysec"),
+            (true, "everysec", Some(Always), "appendfsync always"),
+        ] {
+            let error = check(appends, fsync, wanted).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+}

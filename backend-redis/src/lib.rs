@@ -1,0 +1,33 @@
+//! Task hubs on a Redis or Valkey server, shared by any number of processes.
+//!
+//! The server holds everything: each verb of the contract is one Lua script, which checks the
+//! lease token and all else before its first write, so a commit is applied wholly or not at all.
+//! Time is the server's. Waiting calls are woken over a subscription, and look by themselves
+//! every now and then in case a ring was lost. See `DESIGN.md` beside this crate for the keys,
+//! for what a crash leaves and for what a step costs.
+
+mod activity_queue;
+mod args;
+mod backend;
+mod check_server;
+mod codec;
+mod config;
+mod doorbell;
+mod error;
+mod history_store;
+mod keys;
+mod large_commit;
+mod link;
+mod orchestration_queue;
+mod quiet;
+mod receive;
+mod reply;
+mod scripts;
+mod store;
+mod tracking_queue;
+mod url;
+mod values;
+
+pub use backend::RedisBackend;
+pub use config::{RedisDurability, RedisSettings};
+pub use store::RedisStore;

@@ -1,0 +1,147 @@
+-- Messages: a value per message in the hash `m:` of its instance, the ids of the arrived ones in
+-- order in the list `z:`, those of the control ones also in `c:`. A value is one byte i(nbox) or
+-- d(elayed), c(ontrol) or -, x and an execution or - and blanks, 16 digits (time of arrival, or
+-- number in the timer queue), and the body.
+local function arrive(I, mid, control)
+  local count = call('RPUSH', B .. 'z:' .. I.id, mid)
+  if control then
+    call('RPUSH', B .. 'c:' .. I.id, mid)
+    I.nc = I.nc + 1
+    changed(I)
+  end
+  if I.lt or I.sg then return end
+  if I.pz then
+    -- The end of the pause is scheduled; only a control message comes before it.
+    if control and I.nc == 1 then push_ready(I) end
+  elseif count == 1 then
+    push_ready(I)
+  end
+end
+
+-- Puts a message into the inbox or the timer queue. True when it went to the inbox.
+local function accept(I, mid, execution, at, control, body)
+  if terminal(I) or (execution ~= '' and execution ~= I.ex) then return false end
+  local mk = B .. 'm:' .. I.id
+  local head = (control and 'c' or '-') .. (execution ~= '' and 'x' .. execution or '-' .. NONE)
+  if at and at > now then
+    if call('HEXISTS', mk, mid) == 1 then return false end
+    local n = pad(call('INCR', B .. 'no'))
+    call('HSET', mk, mid, 'd' .. head .. n .. body)
+    schedule(B .. 'tm', at, n .. mid .. I.id, 't')
+    I.nd = I.nd + 1
+    changed(I)
+    return false
+  end
+  if call('HSETNX', mk, mid, 'i' .. head .. pad(now) .. body) == 0 then return false end
+  arrive(I, mid, control)
+  return true
+end
+
+-- Removes a message whose value is at hand.
+local function drop_message(I, mid, value)
+  call('HDEL', B .. 'm:' .. I.id, mid)
+  if string.sub(value, 1, 1) == 'd' then
+    call('ZREM', B .. 'tm', string.sub(value, 20, 35) .. mid .. I.id)
+    I.nd = I.nd - 1
+    changed(I)
+    return
+  end
+  call('LREM', B .. 'z:' .. I.id, 1, mid)
+  if string.sub(value, 2, 2) == 'c' then
+    call('LREM', B .. 'c:' .. I.id, 1, mid)
+    I.nc = I.nc - 1
+    changed(I)
+  end
+end
+
+-- Removes the delayed messages that `stale` says so of; all of them without it.
+local function drop_delayed(I, stale)
+  if I.nd == 0 then return end
+  local all = call('HGETALL', B .. 'm:' .. I.id)
+  for n = 1, #all, 2 do
+    local value = all[n + 1]
+    if string.sub(value, 1, 1) == 'd' and (not stale or stale(value)) then
+      drop_message(I, all[n], value)
+    end
+  end
+end
+
+-- Removes what an instance of an ended generation may still have.
+local function drop_work(I)
+  drop_delayed(I)
+  call('UNLINK', B .. 'm:' .. I.id, B .. 'z:' .. I.id, B .. 'c:' .. I.id, B .. 'a:' .. I.id)
+end
+
+local function history_key(id, execution) return B .. 'h:' .. execution .. ':' .. id end
+
+local function drop_histories(I)
+  call('UNLINK', history_key(I.id, I.ex))
+  local older = B .. 'g:' .. I.id
+  for _, execution in ipairs(call('LRANGE', older, 0, -1)) do
+    call('UNLINK', history_key(I.id, execution))
+  end
+  call('UNLINK', older)
+end
+
+-- Begins a generation in place of whatever has the id; a placeholder's inbox is kept for it.
+local function begin(id, record, status, execution)
+  call('SET', B .. 'r:' .. id, record) -- first, because a full server refuses this one
+  local old = get(id)
+  local new = {
+    id = id, ex = execution, ev = 0, rv = 1, st = status, up = false, lt = false, ct = false,
+    dl = 0, pz = status == 0 and 'h', nd = 0, nc = 0, px = false,
+    sg = false,
+  }
+  if old then
+    new.rv = old.rv + 1
+    if old.st == 0 then
+      drop_delayed(old)
+      call('UNLINK', B .. 'a:' .. id)
+      new.nc = old.nc
+      new.px = old.ex -- messages for the placeholder count as messages for anybody
+    else
+      drop_work(old)
+    end
+    drop_histories(old)
+    call('ZREM', B .. 'wk', id)
+  else
+    call('ZADD', B .. 'ix', 0, id)
+  end
+  cache[id] = new
+  changed(new)
+  note_change(id)
+  return new
+end
+
+-- Begins a generation with its start message, which comes before what a placeholder collected.
+local function begin_with(id, record, status, execution, mid, at, control, body)
+  local I = begin(id, record, status, execution)
+  local zk = B .. 'z:' .. id
+  local collected = I.px and call('LLEN', zk) or 0
+  local arrived = accept(I, mid, '', at, control, body)
+  if collected == 0 then return end
+  if arrived then
+    call('LPUSH', zk, call('RPOP', zk))
+    if control then call('LPUSH', B .. 'c:' .. id, call('RPOP', B .. 'c:' .. id)) end
+    make_ready(I)
+  elseif at and at > now and not I.pz then
+    -- What was collected waits for the start.
+    I.pz = 'd' .. num(at)
+    schedule(B .. 'wk', at, id, 't')
+  else
+    make_ready(I)
+  end
+end
+
+-- Delivers a message to whoever has the id, creating an instance if it says so.
+local function deliver(mid, id, execution, at, control, body, record, status, new)
+  local I = get(id)
+  if record ~= '' then
+    status = tonumber(status)
+    if not I or terminal(I) or (I.st == 0 and status ~= 0) then
+      return begin_with(id, record, status, new, mid, tonumber(at), control == '1', body)
+    end
+    execution = ''
+  end
+  if I then accept(I, mid, execution, tonumber(at), control == '1', body) end
+end

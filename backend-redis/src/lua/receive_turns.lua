@@ -1,0 +1,67 @@
+-- ARGV: most instances, most messages each, length of the loan, 12 random bytes.
+local max, messages_max, lease = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local BYTES_MAX, ALL_MESSAGES_MAX = 8 * 1024 * 1024, 2000
+local bytes, count, looks, all_messages = 0, 0, 0, 0
+
+-- The oldest messages that may be handed out; those of an older generation are dropped.
+local function messages(I)
+  local mk = B .. 'm:' .. I.id
+  local order = B .. (held(I) and 'c:' or 'z:') .. I.id
+  local found, from = {}, 0
+  while #found < 2 * messages_max do
+    local ids = call('LRANGE', order, from, from + messages_max - 1)
+    if #ids == 0 then break end
+    local values = call('HMGET', mk, unpack(ids))
+    for n, mid in ipairs(ids) do
+      local v = values[n]
+      local execution = v and string.sub(v, 3, 3) == 'x' and string.sub(v, 4, 19)
+      if not v then
+        call('LREM', order, 1, mid)
+      elseif execution and execution ~= I.ex and execution ~= I.px then
+        drop_message(I, mid, v)
+      elseif #found < 2 * messages_max and (bytes < BYTES_MAX or #found == 0) then
+        found[#found + 1] = mid
+        found[#found + 1] = v
+        bytes = bytes + #v
+        from = from + 1
+      end
+    end
+    if #ids < messages_max or bytes >= BYTES_MAX then break end
+  end
+  return found
+end
+
+advance()
+-- The third is a turn whose staged parts nobody has brought out for a second.
+local out = { '0', '-1', false }
+if call('EXISTS', B .. 'pb') == 1 then
+  out[3] = call('ZRANGE', B .. 'pb', '-inf', now - 1000000, 'BYSCORE', 'LIMIT', 0, 1)[1] or false
+end
+while count < max and looks < max + 200 and bytes < BYTES_MAX
+  and all_messages < ALL_MESSAGES_MAX do
+  local id = call('LPOP', B .. 'rd')
+  if not id then break end
+  looks = looks + 1
+  local I = get(id)
+  local found = I and not I.lt and not I.sg and not terminal(I) and messages(I)
+  if found and (#found > 0 or is_ready(I)) then
+    count = count + 1
+    all_messages = all_messages + #found / 2
+    local token = ARGV[4] .. struct.pack('>I4', count)
+    I.lt = token
+    I.dl = I.dl + 1
+    changed(I)
+    call('ZADD', B .. 'wk', now + lease, id)
+    for _, part in ipairs({ id, token, I.ex, num(I.ev), num(I.dl), num(#found / 2) }) do
+      out[#out + 1] = part
+    end
+    for _, part in ipairs(found) do out[#out + 1] = part end
+  end
+end
+flush()
+if call('EXISTS', B .. 'rd') == 1 then
+  out[1] = '1'
+else
+  out[2] = next_due(B .. 'tm', B .. 'wk')
+end
+return out

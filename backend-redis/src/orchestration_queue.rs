@@ -1,0 +1,147 @@
+//! The orchestration queue.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use durable_core::backend::{
+    AbandonOutcome, BackendError, BackendErrorKind, BackendResult, CreateInstance, CreateOutcome,
+    Envelope, InboxMessage, OrchestrationQueue, ReceiveTurns, RenewOutcome, SendOutcome, TurnLease,
+    TurnWork,
+};
+use durable_core::ids::{ExecutionId, InstanceId, LeaseToken};
+use durable_core::limits;
+use redis::{Cmd, Value};
+
+use crate::args::Args;
+use crate::backend::RedisBackend;
+use crate::codec::Decoded;
+use crate::error::Effect;
+use crate::history_store::read_stored;
+use crate::link::unexpected;
+use crate::receive::{Bell, Look};
+use crate::reply::{Reply, read};
+use crate::scripts::SCRIPTS;
+use crate::values;
+
+/// Most instances in one look; bounds how long the script blocks the server.
+const TURNS_MAX: usize = 64;
+
+fn lease(args: Args, lease: &TurnLease) -> Args {
+    args.text(lease.instance.as_str()).id(Some(lease.token.0))
+}
+
+fn created(instance: &InstanceId, answer: Value) -> BackendResult<CreateOutcome> {
+    let operation = "create_instances";
+    let mut reply = Reply::new(operation, answer)?;
+    if read(operation, "an answer", reply.signed())? == 0 {
+        return Ok(CreateOutcome::Created);
+    }
+    let record = read(operation, "a record", read_stored(&mut reply, instance.clone()))?;
+    record.map(|r| CreateOutcome::Exists(Box::new(r))).ok_or_else(|| unexpected(operation))
+}
+
+fn no_record() -> BackendError {
+    let text = "the start message of a creation must hold the first record";
+    BackendError::new(BackendErrorKind::Invalid, "create_instances", text)
+}
+
+fn read_turns(mut reply: Reply) -> Decoded<(Look<TurnWork>, Option<Bytes>)> {
+    let more = reply.signed()? == 1;
+    let next = reply.number()?.map(Duration::from_micros);
+    let left_behind = reply.option()?;
+    let mut works = Vec::new();
+    while !reply.is_empty() {
+        works.push(read_turn(&mut reply)?);
+    }
+    Ok((Look { works, more, next }, left_behind))
+}
+
+fn read_turn(reply: &mut Reply) -> Decoded<TurnWork> {
+    let instance = values::read_instance(&reply.bytes()?)?;
+    let token = LeaseToken(values::read_number(&reply.bytes()?)?);
+    let execution = ExecutionId(values::read_number(&reply.bytes()?)?);
+    let events = reply.number()?.unwrap_or_default();
+    let delivery = u32::try_from(reply.number()?.unwrap_or_default()).unwrap_or(u32::MAX);
+    let count = reply.number()?.unwrap_or_default();
+    let mut messages = Vec::new();
+    for _ in 0..count {
+        let id = values::read_message_id(&reply.bytes()?)?;
+        let (enqueued_at, body) = values::read_message(reply.bytes()?)?;
+        messages.push(InboxMessage { id, enqueued_at, body });
+    }
+    Ok(TurnWork { lease: TurnLease { instance, token }, execution, events, messages, delivery })
+}
+
+#[async_trait]
+impl OrchestrationQueue for RedisBackend {
+    async fn create_instances(
+        &self,
+        requests: Vec<CreateInstance>,
+    ) -> Vec<BackendResult<CreateOutcome>> {
+        let script = &SCRIPTS.create_instance;
+        let calls: Vec<Option<Cmd>> =
+            requests.iter().map(|r| self.args(script).create(r).map(Args::into_cmd)).collect();
+        let is_sent: Vec<bool> = calls.iter().map(Option::is_some).collect();
+        let calls = calls.into_iter().flatten().collect();
+        let mut answers =
+            self.all("create_instances", Effect::Writes, script, calls).await.into_iter();
+        let mut outcomes = Vec::with_capacity(requests.len());
+        for (request, is_sent) in requests.iter().zip(is_sent) {
+            let answer = if is_sent { answers.next() } else { None };
+            let outcome = answer.unwrap_or_else(|| Err(no_record()));
+            outcomes.push(outcome.and_then(|a| created(&request.start.target, a)));
+        }
+        outcomes
+    }
+
+    async fn send(&self, envelopes: Vec<Envelope>) -> Vec<BackendResult<SendOutcome>> {
+        let outcomes = [
+            SendOutcome::Accepted,
+            SendOutcome::NoInstance,
+            SendOutcome::Terminal,
+            SendOutcome::InboxFull,
+        ];
+        let args = |args: Args, e: &Envelope| args.message(e).count(limits::UNREAD_EVENTS_MAX);
+        self.each("send", &SCRIPTS.send, &envelopes, &outcomes, args).await
+    }
+
+    async fn receive_turns(&self, request: ReceiveTurns) -> BackendResult<Vec<TurnWork>> {
+        let operation = "receive_turns";
+        let script = &SCRIPTS.receive_turns;
+        let (max, lease_for) = (request.max.clamp(1, TURNS_MAX), request.lease_for);
+        let messages_max = request.messages_max.clamp(1, limits::MESSAGES_PER_TURN_MAX);
+        let look = || async move {
+            let args = self.args(script).count(max).count(messages_max).span(lease_for);
+            let args = args.bytes(&self.seed());
+            let answer = self.call(operation, Effect::Writes, script, args).await?;
+            let turns = read_turns(Reply::new(operation, answer)?);
+            let (found, left_behind) = read(operation, "an answer", turns)?;
+            if let Some(left_behind) = left_behind {
+                self.publish_left_behind(&left_behind).await;
+            }
+            Ok(found)
+        };
+        self.receive(operation, (Bell::Turns, &[]), request.wait, look).await
+    }
+
+    async fn renew_turns(
+        &self,
+        leases: Vec<TurnLease>,
+        lease_for: Duration,
+    ) -> Vec<BackendResult<RenewOutcome>> {
+        let outcomes = [RenewOutcome::Renewed, RenewOutcome::Lost];
+        let args = |args: Args, l: &TurnLease| lease(args, l).span(lease_for);
+        self.each("renew_turns", &SCRIPTS.renew_turn, &leases, &outcomes, args).await
+    }
+
+    async fn abandon_turns(
+        &self,
+        leases: Vec<TurnLease>,
+        delay: Duration,
+    ) -> Vec<BackendResult<AbandonOutcome>> {
+        let outcomes = [AbandonOutcome::Done, AbandonOutcome::Lost];
+        let args = |args: Args, l: &TurnLease| lease(args, l).span(delay);
+        self.each("abandon_turns", &SCRIPTS.abandon_turn, &leases, &outcomes, args).await
+    }
+}

@@ -1,0 +1,78 @@
+//! The scripts, one per verb.
+
+use std::sync::LazyLock;
+
+/// One verb: the text of its script and the hash by which the server knows it.
+#[derive(Debug)]
+pub(crate) struct Script {
+    pub(crate) source: String,
+    pub(crate) hash: String,
+}
+
+impl Script {
+    fn of(parts: &[&str]) -> Self {
+        let source = parts.concat();
+        let hash = redis::Script::new(&source).get_hash().to_owned();
+        Self { source, hash }
+    }
+}
+
+const BASE: &str = include_str!("lua/base.lua");
+const INSTANCE: &str = include_str!("lua/instance.lua");
+const MESSAGE: &str = include_str!("lua/message.lua");
+const TASK: &str = include_str!("lua/task.lua");
+const TURN: &str = include_str!("lua/turn.lua");
+const ADVANCE_TURNS: &str = include_str!("lua/advance_turns.lua");
+const ADVANCE_TASKS: &str = include_str!("lua/advance_tasks.lua");
+
+macro_rules! scripts {
+    ($($name:ident: $($part:ident)*;)+) => {
+        /// All scripts.
+        #[derive(Debug)]
+        pub(crate) struct Scripts {
+            $(pub(crate) $name: Script,)+
+        }
+
+        impl Scripts {
+            fn new() -> Self {
+                Self {
+                    $($name: Script::of(&[
+                        BASE,
+                        $($part,)*
+                        include_str!(concat!("lua/", stringify!($name), ".lua")),
+                    ]),)+
+                }
+            }
+
+            /// Every script, to be loaded ahead.
+            pub(crate) fn all(&self) -> Vec<&Script> {
+                vec![$(&self.$name),+]
+            }
+        }
+    };
+}
+
+scripts! {
+    create_instance: INSTANCE MESSAGE;
+    send: INSTANCE MESSAGE;
+    receive_turns: INSTANCE MESSAGE ADVANCE_TURNS;
+    renew_turn: INSTANCE;
+    abandon_turn: INSTANCE;
+    commit_turn: INSTANCE MESSAGE TASK TURN;
+    stage_turn: INSTANCE;
+    publish_turn: INSTANCE MESSAGE TASK TURN;
+    receive_activities: TASK ADVANCE_TASKS;
+    renew_activity: TASK;
+    abandon_activity: TASK;
+    commit_activity: INSTANCE MESSAGE TASK;
+    receive_tracking:;
+    ack_tracking:;
+    read_records: INSTANCE;
+    read_history: INSTANCE;
+    executions: INSTANCE;
+    watch: INSTANCE;
+    purge: INSTANCE MESSAGE;
+}
+
+/// The scripts of this version.
+pub(crate) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(Scripts::new);

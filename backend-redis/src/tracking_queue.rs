@@ -1,0 +1,70 @@
+//! The tracking queue.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use durable_core::backend::{
+    AbandonOutcome, BackendResult, ReceiveTracking, TrackingLease, TrackingQueue, TrackingWork,
+};
+use durable_core::ids::LeaseToken;
+
+use crate::args::Args;
+use crate::backend::RedisBackend;
+use crate::codec::{Damaged, Decoded};
+use crate::error::Effect;
+use crate::receive::{Bell, Look};
+use crate::reply::{Reply, read};
+use crate::scripts::SCRIPTS;
+use crate::values;
+
+/// Most records in one look; bounds how long the script blocks the server.
+const RECORDS_MAX: usize = 512;
+
+fn read_works(mut reply: Reply) -> Decoded<Look<TrackingWork>> {
+    let more = reply.signed()? == 1;
+    let next = reply.number()?.map(Duration::from_micros);
+    let mut works = Vec::new();
+    while !reply.is_empty() {
+        works.push(read_work(&mut reply)?);
+    }
+    Ok(Look { works, more, next })
+}
+
+fn read_work(reply: &mut Reply) -> Decoded<TrackingWork> {
+    let record = values::read_message_id(&reply.bytes()?)?;
+    let token = LeaseToken(values::read_number(&reply.bytes()?)?);
+    let mut value = reply.bytes()?;
+    let short = Damaged("a tracking record is shorter than its head");
+    if value.len() < 3 {
+        return Err(short);
+    }
+    let length = values::read_decimal(&value.split_to(3))?;
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    if value.len() < length {
+        return Err(short);
+    }
+    let instance = values::read_instance(&value.split_to(length))?;
+    let lease = TrackingLease { record, instance: instance.clone(), token };
+    Ok(TrackingWork { lease, instance, body: value })
+}
+
+#[async_trait]
+impl TrackingQueue for RedisBackend {
+    async fn receive_tracking(&self, request: ReceiveTracking) -> BackendResult<Vec<TrackingWork>> {
+        let operation = "receive_tracking";
+        let script = &SCRIPTS.receive_tracking;
+        let (max, lease_for) = (request.max.clamp(1, RECORDS_MAX), request.lease_for);
+        let look = || async move {
+            let args = self.args(script).count(max).span(lease_for).bytes(&self.seed());
+            let answer = self.call(operation, Effect::Writes, script, args).await?;
+            read(operation, "an answer", read_works(Reply::new(operation, answer)?))
+        };
+        self.receive(operation, (Bell::Tracking, &[]), request.wait, look).await
+    }
+
+    async fn ack_tracking(&self, leases: Vec<TrackingLease>) -> Vec<BackendResult<AbandonOutcome>> {
+        let outcomes = [AbandonOutcome::Done, AbandonOutcome::Lost];
+        let args = |args: Args, l: &TrackingLease| args.message_id(l.record).id(Some(l.token.0));
+        self.each("ack_tracking", &SCRIPTS.ack_tracking, &leases, &outcomes, args).await
+    }
+}

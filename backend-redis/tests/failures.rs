@@ -1,0 +1,222 @@
+//! What happens when servers, workers, scripts and memory are gone.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod engine;
+mod server;
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use durable_core::backend::{Applied, BackendErrorKind, BackendResult, Retry};
+use durable_core::client::Client;
+use durable_core::env::TokioEnv;
+
+use server::Server;
+
+/// Ends the test early when there can be no server here, unless the environment demands one.
+macro_rules! server_or_return {
+    ($($argument:expr),*) => {
+        if server::available() {
+            Server::start(&[$($argument),*])
+        } else {
+            return;
+        }
+    };
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_goes_on_after_the_server_was_killed() {
+    let mut server = server_or_return!();
+    let backend = engine::connect(server.settings("p")).await.unwrap();
+    let client = Client::new(backend.clone());
+    let worker = engine::worker(backend.clone()).await;
+    for n in 0..40 {
+        engine::start(&client, &format!("i-{n}"), 30).await;
+    }
+    assert_eq!(engine::result(&client, "i-0").await, 30);
+    server.kill();
+    let down = client.start(engine::steps(), 1).id("while-down").send().await;
+    assert!(down.is_err(), "a start is acknowledged by a dead server");
+    server.restart();
+    for n in 0..40 {
+        assert_eq!(engine::result(&client, &format!("i-{n}")).await, 30, "instance {n}");
+    }
+    engine::start(&client, "after", 3).await;
+    assert_eq!(engine::result(&client, "after").await, 3);
+    worker.shutdown().await;
+}
+
+/// Not a test: the worker process that the next test kills.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started by another test as a process of its own"]
+async fn worker_process() {
+    let Ok(port) = std::env::var("DURABLE_TEST_PORT") else { return };
+    let mut settings = backend_redis::RedisSettings::new("127.0.0.1", port.parse().unwrap());
+    settings.prefix = "p:".to_owned();
+    let _worker = engine::worker(engine::connect(settings).await.unwrap()).await;
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_worker_takes_over_from_a_killed_one() {
+    let server = server_or_return!();
+    let backend = engine::connect(server.settings("p")).await.unwrap();
+    let client = Client::new(backend.clone());
+    for n in 0..20 {
+        engine::start(&client, &format!("i-{n}"), 300).await;
+    }
+    let mut process = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "worker_process"])
+        .env("DURABLE_TEST_PORT", server.port().to_string())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // It is at work, and far from the end.
+    let first = "i-0".parse().unwrap();
+    let record = backend.read_records(vec![first]).await.remove(0).unwrap().unwrap();
+    let begun = backend.watch(&record.instance, record.revision, engine::LONG).await.unwrap();
+    assert!(begun.is_some(), "the worker process does not begin");
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let done = |id: String| {
+        let backend = backend.clone();
+        async move {
+            let id = id.parse().unwrap();
+            let record = backend.read_records(vec![id]).await.remove(0).unwrap().unwrap();
+            record.status.is_terminal()
+        }
+    };
+    assert!(!done("i-19".to_owned()).await, "the worker process was too fast for this test");
+    let worker = engine::worker(backend.clone()).await;
+    for n in 0..20 {
+        assert_eq!(engine::result(&client, &format!("i-{n}")).await, 300, "instance {n}");
+    }
+    worker.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_that_the_server_forgot_are_loaded_again() {
+    let server = server_or_return!();
+    let backend = engine::connect(server.settings("p")).await.unwrap();
+    let client = Client::new(backend.clone());
+    server.ask(&["SCRIPT", "FLUSH"]).unwrap();
+    let worker = engine::worker(backend.clone()).await;
+    for n in 0..50 {
+        engine::start(&client, &format!("i-{n}"), 20).await;
+        server.ask(&["SCRIPT", "FLUSH"]).unwrap();
+    }
+    for n in 0..50 {
+        server.ask(&["SCRIPT", "FLUSH"]).unwrap();
+        assert_eq!(engine::result(&client, &format!("i-{n}")).await, 20, "instance {n}");
+    }
+    worker.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_server_refuses_whole_commits_and_goes_on_when_there_is_room() {
+    let server = server_or_return!();
+    let backend = engine::connect(server.settings("p")).await.unwrap();
+    let client = Client::new(backend.clone());
+    let worker = engine::worker(backend.clone()).await;
+    for n in 0..20 {
+        engine::start(&client, &format!("i-{n}"), 200).await;
+    }
+    server.ask(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
+    let refused = send_to(&*backend).await;
+    let error = refused.unwrap_err();
+    assert_eq!(error.kind(), BackendErrorKind::StorageFull, "{error}");
+    assert_eq!(error.applied(), Applied::NotApplied, "{error}");
+    assert!(matches!(error.advice(), Retry::After(_)) && error.context().contains("maxmemory"));
+    // The worker runs into it many times before there is room again.
+    let before = refusals(&server);
+    while refusals(&server) < before + 20 {
+        tokio::task::yield_now().await;
+    }
+    server.ask(&["CONFIG", "SET", "maxmemory", "0"]).unwrap();
+    for n in 0..20 {
+        assert_eq!(engine::result(&client, &format!("i-{n}")).await, 200, "instance {n}");
+    }
+    worker.shutdown().await;
+}
+
+/// How many commands the server has refused for want of memory.
+fn refusals(server: &Server) -> u64 {
+    let stats = server.ask(&["INFO", "errorstats"]).unwrap();
+    let oom = stats.lines().find_map(|line| line.strip_prefix("errorstat_OOM:count="));
+    oom.map_or(0, |count| count.parse().unwrap())
+}
+
+async fn send_to(backend: &dyn durable_core::backend::Backend) -> BackendResult<()> {
+    use durable_core::backend::Envelope;
+    use durable_core::ids::MessageId;
+    let id = MessageId::random(TokioEnv::shared().random_u128());
+    let message = Envelope::new(id, "i-0".parse().unwrap(), 1, "body".into());
+    backend.send(vec![message]).await.remove(0).map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_may_lose_work_is_refused_with_what_to_set() {
+    let server = server_or_return!("--maxmemory-policy", "allkeys-lru");
+    let connect = || engine::connect(server.settings("p"));
+    let said = |error: durable_core::backend::BackendError, what: &str| {
+        assert!(error.to_string().contains(what), "{error}");
+        error.kind()
+    };
+    let kind = said(connect().await.unwrap_err(), "maxmemory-policy noeviction");
+    assert_eq!(kind, BackendErrorKind::Invalid);
+    server.ask(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]).unwrap();
+    connect().await.unwrap();
+    server.ask(&["CONFIG", "SET", "appendonly", "no"]).unwrap();
+    said(connect().await.unwrap_err(), "appendonly yes");
+    let mut settings = server.settings("p");
+    settings.durability = Some(backend_redis::RedisDurability::None);
+    engine::connect(settings).await.unwrap();
+    server.ask(&["REPLICAOF", "127.0.0.1", "1"]).unwrap();
+    said(connect().await.unwrap_err(), "connect to the primary");
+    server.ask(&["REPLICAOF", "NO", "ONE"]).unwrap();
+    server.ask(&["CONFIG", "SET", "requirepass", "secret"]).unwrap();
+    let kind = said(connect().await.unwrap_err(), "password");
+    assert_eq!(kind, BackendErrorKind::Denied);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_there_is_unavailable() {
+    let server = server_or_return!();
+    let settings = server.settings("p");
+    let backend = engine::connect(settings.clone()).await.unwrap();
+    server.kill();
+    let error = engine::connect(settings).await.unwrap_err();
+    assert_eq!(error.kind(), BackendErrorKind::Unavailable, "{error}");
+    let error = send_to(&*backend).await.unwrap_err();
+    assert_eq!(error.kind(), BackendErrorKind::Unavailable, "{error}");
+    assert!(matches!(error.advice(), Retry::After(_)), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_another_application_are_not_touched() {
+    let server = server_or_return!();
+    let backend = engine::connect(server.settings("p")).await.unwrap();
+    server.ask(&["RPUSH", "p:{hub-0}:i:i-0", "theirs"]).unwrap();
+    let error = send_to(&*backend).await.unwrap_err();
+    assert_eq!(error.kind(), BackendErrorKind::Incompatible, "{error}");
+    assert!(server.ask(&["LRANGE", "p:{hub-0}:i:i-0", "0", "-1"]).unwrap().contains("theirs"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_handles_share_a_hub_and_closing_one_leaves_the_other() {
+    let server = server_or_return!();
+    let one = engine::connect(server.settings("p")).await.unwrap();
+    let two = engine::connect(server.settings("p")).await.unwrap();
+    let worker = engine::worker(Arc::clone(&two)).await;
+    let client = Client::new(one.clone());
+    engine::start(&client, "i", 5).await;
+    assert_eq!(engine::result(&client, "i").await, 5);
+    one.close().await.unwrap();
+    assert_eq!(send_to(&*one).await.unwrap_err().kind(), BackendErrorKind::Closed);
+    let client = Client::new(two.clone());
+    engine::start(&client, "j", 5).await;
+    assert_eq!(engine::result(&client, "j").await, 5);
+    worker.shutdown().await;
+}

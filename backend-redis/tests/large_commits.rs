@@ -1,0 +1,198 @@
+//! Turns that are committed in pieces, and what is left when that is cut short.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod engine;
+mod server;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use durable_core::backend::{
+    Backend, CommitOutcome, CreateInstance, CreateOutcome, Disposition, Envelope, HistoryChunk,
+    InstanceRecord, OrchestrationStatus, ReceiveActivities, ReceiveTurns, ReusePolicy, TurnCommit,
+    TurnWork,
+};
+use durable_core::client::Client;
+use durable_core::env::TokioEnv;
+use durable_core::ids::{ExecutionId, InstanceId, MessageId, Name, QueueName, WorkerId};
+use durable_core::model::Failure;
+use durable_core::replay::NamedOrchestration;
+use durable_core::time::Timestamp;
+use server::Server;
+
+const TASKS: u64 = 1_000;
+const SHORT: Duration = Duration::from_millis(300);
+
+/// A future that is dropped when it has been woken that many times.
+struct Cut<F> {
+    inner: Pin<Box<F>>,
+    polls: usize,
+}
+
+impl<F: Future> Future for Cut<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.polls == 0 {
+            return Poll::Ready(None);
+        }
+        self.polls -= 1;
+        self.inner.as_mut().poll(cx).map(Some)
+    }
+}
+
+async fn create(backend: &dyn Backend, id: &InstanceId) {
+    let execution = ExecutionId(TokioEnv::shared().random_u128());
+    let record = InstanceRecord {
+        instance: id.clone(),
+        execution,
+        generation: 1,
+        name: Name::new("large").unwrap(),
+        version: String::new(),
+        status: OrchestrationStatus::Pending,
+        created_at: Timestamp::EPOCH,
+        updated_at: Timestamp::EPOCH,
+        completed_at: None,
+        parent: None,
+        events: 0,
+        revision: 0,
+        details: "".into(),
+    };
+    let start = Envelope {
+        execution: Some(execution),
+        creates: Some(Arc::new(record)),
+        ..Envelope::new(MessageId::of_action(execution, 0), id.clone(), 0, "start".into())
+    };
+    let request = CreateInstance { start, reuse: ReusePolicy::Reject };
+    let created = backend.create_instances(vec![request]).await.remove(0).unwrap();
+    assert!(matches!(created, CreateOutcome::Created));
+}
+
+async fn turn(backend: &dyn Backend, wait: Duration) -> Option<TurnWork> {
+    let worker = WorkerId(1);
+    let request = ReceiveTurns { max: 1, messages_max: 10, lease_for: SHORT, wait, worker };
+    backend.receive_turns(request).await.unwrap().pop()
+}
+
+/// A turn that schedules many tasks, gives one of them up, and sends itself a message.
+fn large(work: &TurnWork) -> TurnCommit {
+    let instance = &work.lease.instance;
+    let envelope = |seq: u64| Envelope {
+        execution: Some(work.execution),
+        ..Envelope::new(
+            MessageId::of_action(work.execution, seq),
+            instance.clone(),
+            seq,
+            "body".into(),
+        )
+    };
+    TurnCommit {
+        lease: work.lease.clone(),
+        execution: work.execution,
+        expected_events: work.events,
+        at: Timestamp::from_millis(7),
+        chunk: Some(HistoryChunk { events: 3, bytes: "chunk".into() }),
+        consumed: work.messages.iter().map(|m| m.id).collect(),
+        cancelled: vec![MessageId::of_action(work.execution, 1)],
+        activities: (1..=TASKS + 1).map(envelope).collect(),
+        messages: vec![envelope(TASKS + 2)],
+        tracking: None,
+        record: None,
+        next: None,
+        disposition: Disposition::Ready,
+    }
+}
+
+/// How many tasks come out until there is a turn again, which there is only after all of them.
+async fn tasks_before_the_turn(backend: &dyn Backend) -> (u64, TurnWork) {
+    let again = turn(backend, engine::LONG).await.unwrap();
+    let mut tasks = 0;
+    loop {
+        let request = ReceiveActivities {
+            max: 1_000,
+            lease_for: engine::LONG,
+            wait: Duration::ZERO,
+            queues: vec![QueueName::default()],
+            worker: WorkerId(1),
+        };
+        match backend.receive_activities(request).await.unwrap().len() as u64 {
+            0 => return (tasks, again),
+            some => tasks += some,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_turn_that_is_cut_short_happens_wholly_or_not_at_all() {
+    if !server::available() {
+        return;
+    }
+    let server = Server::start(&[]);
+    let backend = engine::connect(server.settings("p")).await.unwrap();
+    let (mut wholly, mut not_at_all) = (0, 0);
+    for polls in 0.. {
+        let id: InstanceId = format!("i-{polls}").parse().unwrap();
+        create(&*backend, &id).await;
+        let work = turn(&*backend, engine::LONG).await.unwrap();
+        let commit = large(&work);
+        let done = Cut { inner: Box::pin(backend.commit_turns(vec![commit.clone()])), polls };
+        let done = done.await;
+        let (tasks, again) = tasks_before_the_turn(&*backend).await;
+        assert_eq!(again.lease.instance, id);
+        match again.events {
+            0 => {
+                not_at_all += 1;
+                assert_eq!(tasks, 0, "cut after {polls} wake-ups");
+                assert_eq!(again.messages.len(), 1, "the start message");
+            }
+            _ => {
+                wholly += 1;
+                assert_eq!(tasks, TASKS, "cut after {polls} wake-ups");
+                assert_eq!(again.messages.len(), 1, "the message to itself");
+            }
+        }
+        if let Some(mut outcomes) = done {
+            assert_eq!(outcomes.remove(0).unwrap(), CommitOutcome::Applied);
+            // Repeated, it changes nothing.
+            let again = backend.commit_turns(vec![commit]).await.remove(0).unwrap();
+            assert_eq!(again, CommitOutcome::Applied);
+            break;
+        }
+        // It is not to be in the way of the next one.
+        let consumed = again.messages.iter().map(|m| m.id).collect();
+        let mut end = TurnCommit { consumed, chunk: None, ..large(&again) };
+        (end.activities, end.messages, end.cancelled) = (Vec::new(), Vec::new(), Vec::new());
+        let ended = backend.commit_turns(vec![end]).await.remove(0).unwrap();
+        assert_eq!(ended, CommitOutcome::Applied);
+    }
+    assert!(wholly > 1 && not_at_all > 1, "cut {wholly} times behind and {not_at_all} before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wide_fan_out_survives_the_death_of_the_server() {
+    if !server::available() {
+        return;
+    }
+    let mut server = Server::start(&[]);
+    let backend = engine::connect(server.settings("p")).await.unwrap();
+    let client = Client::new(backend.clone());
+    let fan: NamedOrchestration<u32, u32, Failure> = NamedOrchestration::new("fan").unwrap();
+    for n in 0..4 {
+        client.start(fan.clone(), 3_000).id(format!("i-{n}")).send().await.unwrap();
+    }
+    let worker = engine::worker(backend.clone()).await;
+    // In the midst of it: some tasks are out.
+    while server.ask(&["EXISTS", "p:{hub-0}:q:default"]).is_none_or(|a| !a.contains(":1")) {
+        tokio::task::yield_now().await;
+    }
+    server.kill();
+    server.restart();
+    for n in 0..4 {
+        assert_eq!(engine::result(&client, &format!("i-{n}")).await, 3_000 * 3_001 / 2);
+    }
+    worker.shutdown().await;
+}

@@ -1,0 +1,175 @@
+//! A Redis server of a test: on a free port, in a folder of its own, gone with the test.
+
+#![allow(dead_code, reason = "each test file uses another part of it")]
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use backend_redis::RedisSettings;
+
+/// Runs the server, again with every line of input, until the input ends, which it does when this
+/// process does, however that happens; then removes the folder.
+const KEEPER: &str = r#"
+dir=$1; shift
+start() {
+    redis-server "$@" > "$dir/log" 2>&1 < /dev/null &
+    echo $! > "$dir/pid"
+}
+start "$@"
+while read -r line; do start "$@"; done
+kill -9 "$(cat "$dir/pid")" 2> /dev/null
+rm -rf "$dir"
+"#;
+
+/// Why there can be no server here.
+pub(crate) fn missing() -> Option<String> {
+    let found = Command::new("redis-server").arg("--version").output();
+    match found {
+        Ok(output) if output.status.success() => None,
+        _ => Some("redis-server is not installed (Debian: apt-get install redis-server)".into()),
+    }
+}
+
+/// Whether there can be a server; where the environment demands one, it is an error if not.
+pub(crate) fn available() -> bool {
+    let Some(reason) = missing() else { return true };
+    let required = std::env::var_os("CONFORMANCE_REQUIRE").is_some_and(|v| v == "1");
+    assert!(!required, "{reason}");
+    false
+}
+
+/// A running server.
+pub(crate) struct Server {
+    keeper: Child,
+    dir: PathBuf,
+    port: u16,
+}
+
+impl Server {
+    /// Starts a server with an append-only file and these further arguments.
+    pub(crate) fn start(further: &[&str]) -> Self {
+        for _ in 0..10 {
+            if let Some(server) = Self::try_start(further) {
+                return server;
+            }
+        }
+        panic!("cannot start redis-server")
+    }
+
+    fn try_start(further: &[&str]) -> Option<Self> {
+        let dir = tempfile::Builder::new().prefix("durable-redis-").tempdir().unwrap().keep();
+        let port = {
+            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            free.local_addr().unwrap().port()
+        };
+        let port_text = port.to_string();
+        let own =
+            ["--bind", "127.0.0.1", "--port", &port_text, "--save", "", "--appendonly", "yes"];
+        let mut arguments: Vec<String> = own.iter().map(|a| (*a).to_owned()).collect();
+        arguments.extend(["--dir".to_owned(), dir.display().to_string()]);
+        arguments.extend(further.iter().map(|a| (*a).to_owned()));
+        let keeper = Self::keep(&dir, &arguments);
+        let mut server = Self { keeper, dir, port };
+        // Somebody else may have taken the port in the meantime.
+        server.answers().then_some(server)
+    }
+
+    fn keep(dir: &std::path::Path, arguments: &[String]) -> Child {
+        Command::new("sh")
+            .arg("-c")
+            .arg(KEEPER)
+            .arg("keeper")
+            .arg(dir)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Whether the server comes to answer, and is this one.
+    fn answers(&mut self) -> bool {
+        let dir = self.dir.display().to_string();
+        loop {
+            if let Some(found) = self.ask(&["CONFIG", "GET", "dir"])
+                && !found.contains("LOADING")
+            {
+                return found.contains(&dir);
+            }
+            let log = std::fs::read_to_string(self.dir.join("log")).unwrap_or_default();
+            if log.contains("Failed listening") || self.keeper.try_wait().unwrap().is_some() {
+                return false;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// Sends one command; the lines of its answer that come at once.
+    pub(crate) fn ask(&self, command: &[&str]) -> Option<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()?;
+        let mut text = format!("*{}\r\n", command.len());
+        for part in command {
+            text.push_str(&format!("${}\r\n{part}\r\n", part.len()));
+        }
+        // The error of a second command marks the end of the answer to the first.
+        text.push_str("*1\r\n$4\r\nNONE\r\n");
+        stream.write_all(text.as_bytes()).ok()?;
+        let mut answer = String::new();
+        for line in BufReader::new(stream).lines() {
+            let line = line.ok()?;
+            if line.starts_with("-ERR unknown command 'NONE'") {
+                return Some(answer);
+            }
+            answer.push_str(&line);
+            answer.push('\n');
+        }
+        None
+    }
+
+    /// Settings for this server, with a prefix of its own.
+    pub(crate) fn settings(&self, name: &str) -> RedisSettings {
+        let mut settings = RedisSettings::new("127.0.0.1", self.port);
+        settings.prefix = format!("{name}:");
+        settings
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Kills the server as a crash would.
+    pub(crate) fn kill(&self) {
+        let pid = std::fs::read_to_string(self.dir.join("pid")).unwrap();
+        let status = Command::new("kill").args(["-9", pid.trim()]).status().unwrap();
+        assert!(status.success(), "the server was not running");
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Starts the server again on what it left.
+    pub(crate) fn restart(&mut self) {
+        self.keeper.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        while self.ask(&["PING"]).is_none_or(|answer| !answer.contains("PONG")) {
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
+}
+
+/// One server for all tests of this process.
+pub(crate) fn shared() -> &'static Server {
+    static SHARED: OnceLock<Server> = OnceLock::new();
+    SHARED.get_or_init(|| Server::start(&[]))
+}
