@@ -60,6 +60,10 @@ fn read_turns(mut reply: Reply) -> Decoded<(Look<TurnWork>, Option<Bytes>)> {
 fn read_turn(reply: &mut Reply) -> Decoded<TurnWork> {
     let instance = values::read_instance(&reply.bytes()?)?;
     let token = LeaseToken(values::read_number(&reply.bytes()?)?);
+    let committed = match reply.bytes()? {
+        none if none.is_empty() => None,
+        token => Some(LeaseToken(values::read_number(&token)?)),
+    };
     let execution = ExecutionId(values::read_number(&reply.bytes()?)?);
     let events = reply.number()?.unwrap_or_default();
     let delivery = u32::try_from(reply.number()?.unwrap_or_default()).unwrap_or(u32::MAX);
@@ -70,7 +74,8 @@ fn read_turn(reply: &mut Reply) -> Decoded<TurnWork> {
         let (enqueued_at, body) = values::read_message(reply.bytes()?)?;
         messages.push(InboxMessage { id, enqueued_at, body });
     }
-    Ok(TurnWork { lease: TurnLease { instance, token }, execution, events, messages, delivery })
+    let lease = TurnLease { instance, token };
+    Ok(TurnWork { lease, execution, events, messages, delivery, committed })
 }
 
 #[async_trait]

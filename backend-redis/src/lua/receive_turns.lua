@@ -52,7 +52,7 @@ while count < max and looks < max + 200 and bytes < BYTES_MAX
     I.dl = I.dl + 1
     changed(I)
     call('ZADD', B .. 'wk', now + lease, id)
-    for _, part in ipairs({ id, token, I.ex, num(I.ev), num(I.dl), num(#found / 2) }) do
+    for _, part in ipairs({ id, token, I.ct or '', I.ex, num(I.ev), num(I.dl), num(#found / 2) }) do
       out[#out + 1] = part
     end
     for _, part in ipairs(found) do out[#out + 1] = part end

@@ -50,7 +50,7 @@ impl HubState {
                 events: slot.record.events,
                 messages,
                 delivery: slot.delivery,
-                committed: slot.committed,
+                committed: slot.tenure.committed(),
             });
             self.leased.insert(instance);
             self.leases_checked = self.leases_checked.min(until);
