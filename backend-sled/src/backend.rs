@@ -65,6 +65,12 @@ impl SledBackend {
         capabilities
     }
 
+    /// How often the log was flushed to disk since the hub was opened: one flush makes any
+    /// number of changes safe.
+    pub fn flushes(&self) -> u64 {
+        self.state().disk.flushes.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.state().closed.load(Ordering::Acquire)
     }

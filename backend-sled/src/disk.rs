@@ -1,6 +1,6 @@
 //! What is on disk of one hub, by key.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use durable_core::backend::{
@@ -21,6 +21,8 @@ pub(crate) struct Disk {
     pub(crate) tree: sled::Tree,
     /// How many rows and history values there must be; shows whether sled lost some.
     pub(crate) values: AtomicI64,
+    /// Flushes since the hub was opened.
+    pub(crate) flushes: AtomicU64,
 }
 
 /// Where the log begins and what must be there.
@@ -32,6 +34,7 @@ pub(crate) struct DiskState {
 
 impl Disk {
     pub(crate) fn flush(&self) -> BackendResult<()> {
+        self.flushes.fetch_add(1, Ordering::Relaxed);
         self.db.flush().map(drop).map_err(|e| from_sled("flush", e))
     }
 

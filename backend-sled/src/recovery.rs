@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 
 use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
 use durable_core::env::SharedEnv;
@@ -33,7 +33,7 @@ pub(crate) fn open(
 ) -> BackendResult<Committer> {
     let tree = db.open_tree(keys::tree(&name)).map_err(|e| from_sled("open", e))?;
     check_format(&tree, name.as_str())?;
-    let disk = Disk { db: db.clone(), tree, values: AtomicI64::new(0) };
+    let disk = Disk { db: db.clone(), tree, values: AtomicI64::new(0), flushes: AtomicU64::new(0) };
     let stored = disk.read_state()?;
     let (high_water, noted) = HighWater::open(folder, &name)?;
 

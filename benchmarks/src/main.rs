@@ -1,38 +1,63 @@
 //! Workloads that measure the library, with what they cost the machine.
 //!
-//! `bench WORKLOAD --backend URL --in-flight N --count N --repeat R --json FILE` runs one
-//! workload; without a workload it runs the whole table. Times come from the wall clock of
-//! this process, everything else from the operating system's own accounting.
+//! `benchmarks WORKLOAD --backend URL --in-flight N --count N --repeat R --json FILE` runs one
+//! workload; without a workload it runs the whole table, each case in a process of its own.
+//! Times come from the wall clock of this process, everything else from the operating
+//! system's own accounting.
 
 #![allow(clippy::disallowed_methods, reason = "measuring time is what this program does")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod args;
 mod measure;
+mod plot;
+mod redis_server;
 mod report;
 mod setup;
+mod suite;
+mod table;
 mod workloads;
 
 use args::Args;
+use report::Measured;
 
 /// What a service that allocates as much as this would use too.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Result<()> {
     let args = Args::parse(std::env::args().skip(1))?;
+    if args.is_table() { whole_table(&args) } else { one_workload(&args) }
+}
+
+fn one_workload(args: &Args) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut rows = Vec::new();
     for case in args.cases() {
-        for repetition in 0..args.repeat {
-            let row = workloads::run(&case, repetition).await?;
+        for _ in 0..args.repeat {
+            let row = runtime.block_on(workloads::run(&case))?;
             eprintln!("{}", report::line(&row));
-            rows.push(row);
+            rows.push(Measured::from(&row));
         }
     }
-    println!("{}", report::table(&rows));
     if let Some(path) = &args.json {
-        std::fs::write(path, report::json(&rows)?)?;
+        std::fs::write(path, serde_json::to_string_pretty(&rows)?)?;
+    }
+    Ok(())
+}
+
+fn whole_table(args: &Args) -> Result<()> {
+    let report = suite::run(args)?;
+    println!("{}", table::markdown(&report));
+    if let Some(path) = &args.json {
+        std::fs::write(path, serde_json::to_string_pretty(&report)?)?;
+        for workload in ["hello5", "fanout100"] {
+            let file = path.with_file_name(format!("{workload}.svg"));
+            std::fs::write(file, plot::throughput(&report, workload))?;
+        }
+        std::fs::write(path.with_extension("md"), table::markdown(&report))?;
     }
     Ok(())
 }

@@ -13,12 +13,14 @@ pub(crate) struct Usage {
     pub(crate) memory: u64,
     /// Bytes it caused to be written to storage.
     pub(crate) written: u64,
+    /// Flushes that the store was made to do, where it can be asked.
+    pub(crate) flushes: u64,
 }
 
 impl Usage {
     /// Reads the figures; those the system does not give are zero.
     pub(crate) fn now() -> Self {
-        let mut usage = Self::default();
+        let mut usage = Self { flushes: crate::setup::flushes(), ..Self::default() };
         if let Ok(stat) = std::fs::read_to_string("/proc/self/stat") {
             let rest: Vec<_> =
                 stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();

@@ -1,6 +1,9 @@
-//! Rows, tables and JSON.
+//! What one run measured.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::args::Case;
 use crate::measure::Usage;
@@ -9,7 +12,6 @@ use crate::measure::Usage;
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) case: Case,
-    pub(crate) repetition: usize,
     pub(crate) wall: Duration,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
@@ -26,6 +28,10 @@ impl Row {
 
     fn cpu(&self) -> Duration {
         self.after.cpu.saturating_sub(self.before.cpu)
+    }
+
+    fn flushes_each(&self) -> f64 {
+        self.after.flushes.saturating_sub(self.before.flushes) as f64 / self.case.count as f64
     }
 
     fn written_each(&self) -> f64 {
@@ -54,54 +60,45 @@ pub(crate) fn line(row: &Row) -> String {
     text
 }
 
-/// All rows as a Markdown table.
-pub(crate) fn table(rows: &[Row]) -> String {
-    let mut text = String::from(
-        "| workload | backend | in flight | count | run | per s | p50 ms | p99 ms | CPU s | bytes written each | peak MB | more |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n",
-    );
-    for row in rows {
-        let more: Vec<_> =
-            row.extra.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
-        text.push_str(&format!(
-            "| {} | {} | {} | {} | {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.0} | {} | {} |\n",
-            row.case.workload,
-            row.case.backend.split(':').next().unwrap_or_default(),
-            row.case.in_flight,
-            row.case.count,
-            row.repetition + 1,
-            row.rate(),
-            row.p50.as_secs_f64() * 1e3,
-            row.p99.as_secs_f64() * 1e3,
-            row.cpu().as_secs_f64(),
-            row.written_each(),
-            row.after.peak_memory / 1_000_000,
-            more.join(", "),
-        ));
-    }
-    text
+/// A row as it is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    pub(crate) workload: String,
+    /// Without what belongs to this machine.
+    pub(crate) backend: String,
+    pub(crate) in_flight: usize,
+    pub(crate) count: usize,
+    pub(crate) wall_s: f64,
+    pub(crate) per_s: f64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) cpu_s: f64,
+    pub(crate) written_bytes_each: f64,
+    pub(crate) flushes_each: f64,
+    pub(crate) peak_memory_bytes: u64,
+    pub(crate) extra: BTreeMap<String, f64>,
 }
 
-/// All rows as JSON.
-pub(crate) fn json(rows: &[Row]) -> Result<String, serde_json::Error> {
-    let rows: Vec<_> = rows
-        .iter()
-        .map(|row| {
-            serde_json::json!({
-                "workload": row.case.workload,
-                "backend": row.case.backend.split(':').next(),
-                "in_flight": row.case.in_flight,
-                "count": row.case.count,
-                "repetition": row.repetition + 1,
-                "wall_s": row.wall.as_secs_f64(),
-                "per_s": row.rate(),
-                "p50_ms": row.p50.as_secs_f64() * 1e3,
-                "p99_ms": row.p99.as_secs_f64() * 1e3,
-                "cpu_s": row.cpu().as_secs_f64(),
-                "written_bytes_each": row.written_each(),
-                "peak_memory_bytes": row.after.peak_memory,
-                "extra": row.extra.iter().map(|(n, v)| ((*n).to_owned(), *v)).collect::<std::collections::BTreeMap<_, _>>(),
-            })
-        })
-        .collect();
-    serde_json::to_string_pretty(&rows)
+impl From<&Row> for Measured {
+    fn from(row: &Row) -> Self {
+        let backend = match row.case.backend.as_str() {
+            short @ ("redis:everysec" | "redis:always") => short,
+            url => url.split(':').next().unwrap_or_default(),
+        };
+        Self {
+            workload: row.case.workload.clone(),
+            backend: backend.to_owned(),
+            in_flight: row.case.in_flight,
+            count: row.case.count,
+            wall_s: row.wall.as_secs_f64(),
+            per_s: row.rate(),
+            p50_ms: row.p50.as_secs_f64() * 1e3,
+            p99_ms: row.p99.as_secs_f64() * 1e3,
+            cpu_s: row.cpu().as_secs_f64(),
+            written_bytes_each: row.written_each(),
+            flushes_each: row.flushes_each(),
+            peak_memory_bytes: row.after.peak_memory,
+            extra: row.extra.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+        }
+    }
 }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks")]
 
+mod bench;
 mod fix;
 mod shell;
 mod source;
@@ -20,6 +21,7 @@ usage: cargo xtask <command>
 
   verify   everything that must hold before a change is merged; changes no file
   fix      format and apply what the linter can repair
+  bench    measure one workload, or the whole table: `cargo xtask bench --help`
   tidy     the repository's own rules: layers, file sizes, manifests, paths, documentation
 ";
 
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let passed = match arguments.as_slice() {
         ["verify"] => verify::run(),
+        ["bench", rest @ ..] => bench::run(rest),
         ["fix"] => fix::run(),
         ["tidy"] => tidy::run(),
         ["help" | "--help" | "-h"] => {

@@ -28,12 +28,12 @@ pub(super) fn register(worker: WorkerBuilder) -> WorkerBuilder {
     worker.orchestration(chain)
 }
 
-pub(super) async fn run(case: &Case, repetition: usize, length: u64) -> Result<Row> {
+pub(super) async fn run(case: &Case, length: u64) -> Result<Row> {
     let hub = Hub::open(&case.backend).await?;
     let worker = hub.worker().await?;
     let client = hub.client.clone();
     let (send, mut receive) = tokio::sync::mpsc::channel(case.count);
-    let mut row = closed_loop(case, repetition, move |_| {
+    let mut row = closed_loop(case, move |_| {
         let (client, send) = (client.clone(), send.clone());
         async move {
             let times = client.start(chain, length).send().await?.result().await?;

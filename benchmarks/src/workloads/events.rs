@@ -38,11 +38,11 @@ pub(super) fn register(worker: WorkerBuilder) -> WorkerBuilder {
     worker.orchestration(ping).orchestration(pong)
 }
 
-pub(super) async fn run(case: &Case, repetition: usize) -> Result<Row> {
+pub(super) async fn run(case: &Case) -> Result<Row> {
     let hub = Hub::open(&case.backend).await?;
     let worker = hub.worker().await?;
     let client = hub.client.clone();
-    let mut row = closed_loop(case, repetition, move |_| {
+    let mut row = closed_loop(case, move |_| {
         let client = client.clone();
         async move {
             assert_eq!(client.start(ping, ()).send().await?.result().await?, 45);

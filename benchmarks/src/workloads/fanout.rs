@@ -25,11 +25,11 @@ pub(super) fn register(worker: WorkerBuilder) -> WorkerBuilder {
     worker.orchestration(fanout)
 }
 
-pub(super) async fn run(case: &Case, repetition: usize, width: u64) -> Result<Row> {
+pub(super) async fn run(case: &Case, width: u64) -> Result<Row> {
     let hub = Hub::open(&case.backend).await?;
     let worker = hub.worker().await?;
     let client = hub.client.clone();
-    let mut row = closed_loop(case, repetition, move |_| {
+    let mut row = closed_loop(case, move |_| {
         let client = client.clone();
         async move {
             let sum = client.start(fanout, width).send().await?.result().await?;

@@ -16,7 +16,7 @@ pub(crate) async fn increment(n: u64) -> std::result::Result<u64, Failure> {
 
 /// Five increments, one after the other.
 #[orchestration]
-async fn hello5(ctx: OrchestrationContext, n: u64) -> std::result::Result<u64, Failure> {
+pub(crate) async fn hello5(ctx: OrchestrationContext, n: u64) -> std::result::Result<u64, Failure> {
     let mut n = n;
     for _ in 0..5 {
         n = ctx.call(increment, n).await?;
@@ -28,11 +28,11 @@ pub(super) fn register(worker: WorkerBuilder) -> WorkerBuilder {
     worker.activity(increment).orchestration(hello5)
 }
 
-pub(super) async fn run(case: &Case, repetition: usize) -> Result<Row> {
+pub(super) async fn run(case: &Case) -> Result<Row> {
     let hub = Hub::open(&case.backend).await?;
     let worker = hub.worker().await?;
     let client = hub.client.clone();
-    let row = closed_loop(case, repetition, move |n| {
+    let row = closed_loop(case, move |n| {
         let client = client.clone();
         async move {
             let result = client.start(hello5, n as u64).send().await?.result().await?;

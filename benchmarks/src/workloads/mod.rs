@@ -5,6 +5,7 @@ mod children;
 mod events;
 mod fanout;
 mod hello;
+mod overload;
 mod parked;
 mod recovery;
 mod replay;
@@ -30,23 +31,24 @@ pub(crate) fn register(worker: WorkerBuilder) -> WorkerBuilder {
 }
 
 /// Runs one case.
-pub(crate) async fn run(case: &Case, repetition: usize) -> Result<Row> {
+pub(crate) async fn run(case: &Case) -> Result<Row> {
     match case.workload.as_str() {
-        "hello5" => hello::run(case, repetition).await,
-        "fanout100" => fanout::run(case, repetition, 100).await,
-        "fanout10000" => fanout::run(case, repetition, 10_000).await,
-        "chain2000" => chain::run(case, repetition, 2_000).await,
-        "children" => children::run(case, repetition).await,
-        "events" => events::run(case, repetition).await,
-        "parked" => parked::run(case, repetition).await,
-        "recovery" => recovery::run(case, repetition).await,
-        "replay" => replay::run(case, repetition).await,
+        "hello5" => hello::run(case).await,
+        "fanout100" => fanout::run(case, 100).await,
+        "fanout10000" => fanout::run(case, 10_000).await,
+        "chain2000" => chain::run(case, 2_000).await,
+        "children" => children::run(case).await,
+        "events" => events::run(case).await,
+        "overload" => overload::run(case).await,
+        "parked" => parked::run(case).await,
+        "recovery" => recovery::run(case).await,
+        "replay" => replay::run(case).await,
         other => Err(format!("unknown workload {other}").into()),
     }
 }
 
 /// Runs `count` operations, `in_flight` at a time, and measures.
-pub(crate) async fn closed_loop<F, Fut>(case: &Case, repetition: usize, operation: F) -> Result<Row>
+pub(crate) async fn closed_loop<F, Fut>(case: &Case, operation: F) -> Result<Row>
 where
     F: Fn(usize) -> Fut + Clone + Send + 'static,
     Fut: Future<Output = std::result::Result<(), durable::Error>> + Send + 'static,
@@ -76,7 +78,6 @@ where
     }
     Ok(Row {
         case: case.clone(),
-        repetition,
         wall: begun.elapsed(),
         p50: latencies.quantile(0.5),
         p99: latencies.quantile(0.99),

@@ -23,7 +23,7 @@ pub(super) fn register(worker: WorkerBuilder) -> WorkerBuilder {
     worker.orchestration(park)
 }
 
-pub(super) async fn run(case: &Case, repetition: usize) -> Result<Row> {
+pub(super) async fn run(case: &Case) -> Result<Row> {
     let hub = Hub::open(&case.backend).await?;
     let worker = hub.worker().await?;
     let before = Usage::now();
@@ -47,7 +47,6 @@ pub(super) async fn run(case: &Case, repetition: usize) -> Result<Row> {
     let each = after.memory.saturating_sub(before.memory) as f64 / case.count as f64;
     Ok(Row {
         case: case.clone(),
-        repetition,
         wall,
         p50: Duration::ZERO,
         p99: Duration::ZERO,

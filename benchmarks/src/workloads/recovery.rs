@@ -14,7 +14,7 @@ use crate::setup::Hub;
 
 const CHILD: &str = "BENCH_RECOVERY_CHILD";
 
-pub(super) async fn run(case: &Case, repetition: usize) -> Result<Row> {
+pub(super) async fn run(case: &Case) -> Result<Row> {
     if std::env::var_os(CHILD).is_some() {
         fill(case).await?;
     }
@@ -55,7 +55,6 @@ pub(super) async fn run(case: &Case, repetition: usize) -> Result<Row> {
     worker.shutdown().await;
     Ok(Row {
         case: case.clone(),
-        repetition,
         wall,
         p50: Duration::ZERO,
         p99: Duration::ZERO,

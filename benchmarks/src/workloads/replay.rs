@@ -26,7 +26,7 @@ async fn endless(ctx: OrchestrationContext, _input: ()) -> std::result::Result<(
     }
 }
 
-pub(super) async fn run(case: &Case, repetition: usize) -> Result<Row> {
+pub(super) async fn run(case: &Case) -> Result<Row> {
     let mut registry = Registry::default();
     registry.orchestration(endless);
     let registry = Arc::new(registry);
@@ -64,7 +64,6 @@ pub(super) async fn run(case: &Case, repetition: usize) -> Result<Row> {
     let p50 = latencies.quantile(0.5);
     Ok(Row {
         case: Case { count: 20, ..case.clone() },
-        repetition,
         wall: begun.elapsed(),
         p50,
         p99: latencies.quantile(0.99),
