@@ -10,6 +10,7 @@ mod errors;
 mod events;
 mod faulty;
 mod lifecycle;
+mod matrix;
 mod payloads;
 mod queries;
 mod stage;
@@ -97,5 +98,6 @@ pub(crate) fn list() -> Vec<Check> {
             }));
         }
     }
+    checks.extend(matrix::list());
     checks
 }
