@@ -34,6 +34,12 @@ impl From<BackendError> for Failure {
     }
 }
 
+impl From<durable_core::error::Error> for Failure {
+    fn from(error: durable_core::error::Error) -> Self {
+        Self(format!("unexpected error: {error} ({:?})", error.kind()))
+    }
+}
+
 impl From<Elapsed> for Failure {
     fn from(error: Elapsed) -> Self {
         Self(error.to_string())

@@ -60,6 +60,7 @@ impl Fault {
 #[derive(Debug, Clone)]
 pub struct FaultPlan {
     at: BTreeMap<u64, Fault>,
+    nth: Option<(&'static str, u64, Fault)>,
     random: Option<Random>,
     stall: Duration,
 }
@@ -74,12 +75,17 @@ struct Random {
 impl FaultPlan {
     /// No faults; calls are only counted.
     pub fn none() -> Self {
-        Self { at: BTreeMap::new(), random: None, stall: Duration::from_secs(120) }
+        Self { at: BTreeMap::new(), nth: None, random: None, stall: Duration::from_secs(120) }
     }
 
     /// These faults at these calls, counted from 0.
     pub fn at(faults: impl IntoIterator<Item = (u64, Fault)>) -> Self {
         Self { at: faults.into_iter().collect(), ..Self::none() }
+    }
+
+    /// One fault, at the n-th call of one verb, counted from 0.
+    pub fn nth_of(verb: &'static str, nth: u64, fault: Fault) -> Self {
+        Self { nth: Some((verb, nth, fault)), ..Self::none() }
     }
 
     /// Faults of these kinds in so many of a thousand calls, chosen by the seed.
@@ -94,8 +100,14 @@ impl FaultPlan {
         self
     }
 
-    /// The fault of a call, by its number alone: the same plan always decides alike.
-    fn fault(&self, call: u64) -> Option<Fault> {
+    /// The fault of a call, by its number or its number among the calls of its verb alone: the
+    /// same plan always decides alike.
+    fn fault(&self, call: u64, verb: &'static str, of_verb: u64) -> Option<Fault> {
+        if let Some((wanted, nth, fault)) = self.nth
+            && (wanted, nth) == (verb, of_verb)
+        {
+            return Some(fault);
+        }
         if let Some(fault) = self.at.get(&call) {
             return Some(*fault);
         }
@@ -123,6 +135,7 @@ pub struct Injected {
 struct State {
     plan: FaultPlan,
     calls: u64,
+    calls_of: BTreeMap<&'static str, u64>,
     injected: Vec<Injected>,
 }
 
@@ -142,7 +155,8 @@ impl fmt::Debug for FaultyBackend {
 impl FaultyBackend {
     /// Puts faults around a backend. Stalls are measured by `env`.
     pub fn new(inner: Arc<dyn Backend>, env: SharedEnv, plan: FaultPlan) -> Self {
-        Self { inner, env, state: Mutex::new(State { plan, calls: 0, injected: Vec::new() }) }
+        let state = State { plan, calls: 0, calls_of: BTreeMap::new(), injected: Vec::new() };
+        Self { inner, env, state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -168,7 +182,10 @@ impl FaultyBackend {
         let mut state = self.state();
         let call = state.calls;
         state.calls += 1;
-        let fault = state.plan.fault(call);
+        let of_verb = state.calls_of.entry(verb).or_insert(0);
+        let nth = *of_verb;
+        *of_verb += 1;
+        let fault = state.plan.fault(call, verb, nth);
         if let Some(fault) = fault {
             state.injected.push(Injected { call, verb, fault });
         }

@@ -32,6 +32,7 @@ pub mod manual_env;
 pub mod memory;
 pub mod mutants;
 mod runner;
+mod scenarios;
 pub mod sim;
 pub mod tamper;
 

@@ -152,6 +152,11 @@ impl Hub {
         &self.world.timings
     }
 
+    /// The environment that the adapter was given.
+    pub(crate) fn env(&self) -> SharedEnv {
+        self.world.env()
+    }
+
     /// The time by the clock that the adapter goes by.
     pub(crate) fn now(&self) -> Timestamp {
         self.world.env().now()

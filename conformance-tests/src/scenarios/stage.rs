@@ -1,0 +1,187 @@
+//! Where scenarios play: a hub, a client, workers, and a clock that runs.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use durable_core::activity::ActivityContext;
+use durable_core::backend::{Backend, OrchestrationStatus};
+use durable_core::client::{Client, InstanceHandle, InstanceStatus};
+use durable_core::env::{SharedEnv, TokioEnv};
+use durable_core::model::Failure;
+use durable_core::replay::{NamedActivity, NamedOrchestration};
+use durable_core::worker::{Worker, WorkerBuilder, WorkerOptions};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::check::{self, Checked};
+use crate::driver::Hub;
+
+/// By how much a clock that is moved by hand runs faster than the real one.
+const TICK: Duration = Duration::from_millis(50);
+
+/// One performance of a scenario.
+pub(super) struct Stage {
+    pub(super) hub: Hub,
+    pub(super) client: Client,
+    pub(super) options: WorkerOptions,
+    pub(super) env: SharedEnv,
+    /// How often the activity `inc` ran.
+    pub(super) runs: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+pub(super) fn act<I, O>(name: &str) -> NamedActivity<I, O, Failure>
+where
+    I: Serialize,
+    O: DeserializeOwned,
+{
+    named(NamedActivity::new(name))
+}
+
+pub(super) fn orch<I, O>(name: &str) -> NamedOrchestration<I, O, Failure>
+where
+    I: Serialize,
+    O: DeserializeOwned,
+{
+    named(NamedOrchestration::new(name))
+}
+
+/// The names of scenarios are valid.
+fn named<T, E: std::fmt::Display>(name: Result<T, E>) -> T {
+    name.unwrap_or_else(|error| std::panic::panic_any(error.to_string()))
+}
+
+impl Stage {
+    pub(super) fn new(hub: Hub, options: WorkerOptions) -> Self {
+        let env = hub.env();
+        let client = Client::with_env(hub.shared_backend(), Arc::clone(&env));
+        let stop = Arc::new(AtomicBool::new(false));
+        if hub.capabilities().injected_clock {
+            let (hub, stop, real) = (hub.clone(), Arc::clone(&stop), TokioEnv::shared());
+            let ticking = Arc::clone(&real);
+            ticking.spawn(Box::pin(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    real.sleep(Duration::from_millis(1)).await;
+                    hub.pass(TICK).await;
+                }
+            }));
+        }
+        Self { hub, client, options, env, runs: Arc::default(), stop }
+    }
+
+    /// A worker with the activities that all scenarios know.
+    pub(super) fn worker(&self) -> WorkerBuilder {
+        self.worker_on(self.hub.shared_backend())
+    }
+
+    pub(super) fn worker_on(&self, backend: Arc<dyn Backend>) -> WorkerBuilder {
+        let runs = Arc::clone(&self.runs);
+        Worker::builder(backend)
+            .env(Arc::clone(&self.env))
+            .options(self.options.clone())
+            .activity_fn("inc", move |_ctx, n: u64| {
+                runs.fetch_add(1, Ordering::SeqCst);
+                async move { Ok::<_, Failure>(n + 1) }
+            })
+            .activity_fn("say", |_ctx, text: String| async move { Ok::<_, Failure>(text) })
+            .activity_fn(
+                "fail",
+                |_ctx, text: String| async move { Err::<u64, _>(Failure::new(text)) },
+            )
+            .activity_fn("third", |ctx: ActivityContext, n: u64| async move {
+                if ctx.attempt() < 3 { Err(Failure::new("too early")) } else { Ok(n) }
+            })
+    }
+
+    pub(super) fn runs(&self) -> u64 {
+        self.runs.load(Ordering::SeqCst)
+    }
+
+    /// What comes of something that must end soon.
+    pub(super) async fn get<T>(
+        &self,
+        what: &str,
+        future: impl Future<Output = Result<T, durable_core::error::Error>>,
+    ) -> Checked<T> {
+        Ok(self.hub.soon(what, future).await??)
+    }
+
+    pub(super) async fn start<I, O>(
+        &self,
+        name: &str,
+        id: &str,
+        input: I,
+    ) -> Checked<InstanceHandle<O, Failure>>
+    where
+        I: Serialize,
+        O: DeserializeOwned,
+    {
+        Ok(self.client.start(orch::<I, O>(name), input).id(id).send().await?)
+    }
+
+    /// Starts an instance and waits for its result.
+    pub(super) async fn run<I, O>(&self, name: &str, id: &str, input: I) -> Checked<O>
+    where
+        I: Serialize,
+        O: DeserializeOwned,
+    {
+        let handle = self.start(name, id, input).await?;
+        self.get("the result", handle.result()).await
+    }
+
+    pub(super) async fn result<O: DeserializeOwned>(
+        &self,
+        handle: &InstanceHandle<O, Failure>,
+    ) -> Checked<O> {
+        self.get("the result", handle.result()).await
+    }
+
+    /// The failure with which an instance must end.
+    pub(super) async fn failure<O: DeserializeOwned>(
+        &self,
+        handle: &InstanceHandle<O, Failure>,
+    ) -> Checked<Failure> {
+        match self.hub.soon("the end", handle.result()).await? {
+            Ok(_) => Err(check::Failure::new("completed where it had to fail")),
+            Err(error) => {
+                let failure = error.failure().cloned();
+                failure.ok_or_else(|| check::Failure::new(format!("no failure but {error}")))
+            }
+        }
+    }
+
+    pub(super) async fn status<O>(
+        &self,
+        handle: &InstanceHandle<O, Failure>,
+        wanted: OrchestrationStatus,
+    ) -> Checked<InstanceStatus> {
+        let reached = handle.wait_until(|s| s.status() == wanted);
+        self.get(&format!("the status {wanted:?}"), reached).await
+    }
+
+    /// Waits until a condition of the status holds.
+    pub(super) async fn until<O>(
+        &self,
+        handle: &InstanceHandle<O, Failure>,
+        wanted: impl Fn(&InstanceStatus) -> bool,
+    ) -> Checked {
+        let look = async {
+            loop {
+                match handle.status().await {
+                    Ok(status) if wanted(&status) => return Ok(()),
+                    Ok(_) => self.hub.instant().await,
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        self.get("a status", look).await
+    }
+}
