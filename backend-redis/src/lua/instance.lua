@@ -9,7 +9,8 @@ local function get(id)
   I = false
   if raw then
     -- The first part is the version of this form.
-    local _, ex, ev, rv, st, up, lt, ct, dl, pz, nd, nc, px, sg = cmsgpack.unpack(raw)
+    local _, ex, ev, rv, st, up, lt, ct, dl, pz, nd, nc, px, sg, sp, ib =
+      cmsgpack.unpack(raw)
     I = {
       id = id,
       ex = ex, -- execution
@@ -25,6 +26,8 @@ local function get(id)
       nc = nc, -- control messages in the inbox
       px = px, -- execution of the placeholder that was before, or false
       sg = sg, -- token of the commit whose staged parts are not all out yet, or false
+      sp = sp, -- messages of the inbox that are kept in keys of their own
+      ib = ib, -- the messages before them: id, value, id, value, ...
     }
   end
   cache[id] = I
@@ -36,7 +39,7 @@ local function changed(I) dirty[I.id] = I end
 local function flush()
   for id, I in pairs(dirty) do
     call('SET', B .. 'i:' .. id, cmsgpack.pack(1, I.ex, I.ev, I.rv, I.st, I.up, I.lt, I.ct, I.dl,
-      I.pz, I.nd, I.nc, I.px, I.sg))
+      I.pz, I.nd, I.nc, I.px, I.sg, I.sp, I.ib))
   end
   dirty = {}
 end
@@ -54,7 +57,7 @@ end
 
 local function is_ready(I)
   if I.lt or I.sg or terminal(I) then return false end
-  if not I.pz then return call('EXISTS', B .. 'z:' .. I.id) == 1 end
+  if not I.pz then return #I.ib > 0 or I.sp > 0 end
   local till = pause_end(I)
   return till and till <= now or I.nc > 0
 end
