@@ -7,10 +7,8 @@ local function advance()
     local mk = I and B .. 'm:' .. I.id
     local v = I and call('HGET', mk, mid)
     if v and string.sub(v, 1, 1) == 'd' and string.sub(v, 20, 35) == number then
-      call('HSET', mk, mid, 'i' .. string.sub(v, 2, 19) .. pad(now) .. string.sub(v, 36))
       I.nd = I.nd - 1
-      changed(I)
-      arrive(I, mid, string.sub(v, 2, 2) == 'c')
+      arrive(I, mid, 'i' .. string.sub(v, 2, 19) .. pad(now) .. string.sub(v, 36), true)
     end
   end
   for _, id in ipairs(due(B .. 'wk')) do

@@ -5,8 +5,8 @@ local call = redis.call
 local clock = call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 
-local function num(n) return string.format('%.0f', n) end
-local function pad(n) return string.format('%016.0f', n) end
+local function num(n) return string.format('%d', n) end
+local function pad(n) return string.format('%016d', n) end
 
 -- Rings a bell once per script; the answer and the ring leave the server together.
 local rung = {}

@@ -43,9 +43,8 @@ local function in_pieces(text, each)
 end
 
 -- Mostly the oldest messages are consumed. What came out with them goes back, in order.
-in_pieces(ARGV[17], function(mids)
-  local wanted, back, gone = {}, {}, {}
-  for _, mid in ipairs(mids) do wanted[mid] = true end
+local function consume_far(mids, wanted)
+  local back, gone = {}, {}
   for _, mid in ipairs(call('LPOP', zk, #mids) or {}) do
     if wanted[mid] then
       wanted[mid] = nil
@@ -59,10 +58,22 @@ in_pieces(ARGV[17], function(mids)
     if call('LREM', zk, 1, mid) == 1 then gone[#gone + 1] = mid end
   end
   if #gone > 0 then call('HDEL', mk, unpack(gone)) end
+  I.sp = I.sp - #gone
   if I.nc > 0 then
     for _, mid in ipairs(gone) do I.nc = I.nc - call('LREM', ck, 1, mid) end
-    changed(I)
   end
+  changed(I)
+end
+
+in_pieces(ARGV[17], function(mids)
+  local wanted = {}
+  for _, mid in ipairs(mids) do wanted[mid] = true end
+  drop_near(I, function(mid)
+    local is_wanted = wanted[mid]
+    wanted[mid] = nil
+    return is_wanted
+  end)
+  if I.sp > 0 and next(wanted) then consume_far(mids, wanted) end
 end)
 
 if ARGV[6] ~= '0' then call('RPUSH', history_key(id, ex), pad(first_event) .. ARGV[7]) end
@@ -111,7 +122,7 @@ end
 I.lt = false
 if terminal(I) then
   drop_work(I)
-  I.nd, I.nc, I.px = 0, 0, false
+  I.nd, I.px = 0, false
   changed(I)
 else
   if ARGV[16] ~= '' then

@@ -6,26 +6,29 @@ local function get(id)
   local I = cache[id]
   if I ~= nil then return I end
   local raw = call('GET', B .. 'i:' .. id)
+  I = false
   if raw then
-    local v = cmsgpack.unpack(raw)
+    -- The first part is the version of this form.
+    local _, ex, ev, rv, st, up, lt, ct, dl, pz, nd, nc, px, sg, sp, ib =
+      cmsgpack.unpack(raw)
     I = {
       id = id,
-      ex = v[2], -- execution
-      ev = v[3], -- events in its history
-      rv = v[4], -- revision of the record
-      st = v[5], -- status
-      up = v[6], -- when the last turn was committed, as text
-      lt = v[7], -- token of the loan, or false
-      ct = v[8], -- token of the last commit, or false
-      dl = v[9], -- deliveries since then
-      pz = v[10], -- pause: h(eld) or d(elayed) and until when, or false
-      nd = v[11], -- delayed messages
-      nc = v[12], -- control messages in the inbox
-      px = v[13], -- execution of the placeholder that was before, or false
-      sg = v[14], -- token of the commit whose staged parts are not all out yet, or false
+      ex = ex, -- execution
+      ev = ev, -- events in its history
+      rv = rv, -- revision of the record
+      st = st, -- status
+      up = up, -- when the last turn was committed, as text
+      lt = lt, -- token of the loan, or false
+      ct = ct, -- token of the last commit, or false
+      dl = dl, -- deliveries since then
+      pz = pz, -- pause: h(eld) or d(elayed) and until when, or false
+      nd = nd, -- delayed messages
+      nc = nc, -- control messages in the inbox
+      px = px, -- execution of the placeholder that was before, or false
+      sg = sg, -- token of the commit whose staged parts are not all out yet, or false
+      sp = sp, -- messages of the inbox that are kept in keys of their own
+      ib = ib, -- the messages before them: id, value, id, value, ...
     }
-  else
-    I = false
   end
   cache[id] = I
   return I
@@ -35,9 +38,8 @@ local function changed(I) dirty[I.id] = I end
 
 local function flush()
   for id, I in pairs(dirty) do
-    -- The first part is the version of this form.
-    call('SET', B .. 'i:' .. id, cmsgpack.pack({ 1, I.ex, I.ev, I.rv, I.st, I.up, I.lt, I.ct, I.dl,
-      I.pz, I.nd, I.nc, I.px, I.sg }))
+    call('SET', B .. 'i:' .. id, cmsgpack.pack(1, I.ex, I.ev, I.rv, I.st, I.up, I.lt, I.ct, I.dl,
+      I.pz, I.nd, I.nc, I.px, I.sg, I.sp, I.ib))
   end
   dirty = {}
 end
@@ -55,7 +57,7 @@ end
 
 local function is_ready(I)
   if I.lt or I.sg or terminal(I) then return false end
-  if not I.pz then return call('EXISTS', B .. 'z:' .. I.id) == 1 end
+  if not I.pz then return #I.ib > 0 or I.sp > 0 end
   local till = pause_end(I)
   return till and till <= now or I.nc > 0
 end

@@ -1,19 +1,44 @@
--- Messages: a value per message in the hash `m:` of its instance, the ids of the arrived ones in
--- order in the list `z:`, those of the control ones also in `c:`. A value is one byte i(nbox) or
--- d(elayed), c(ontrol) or -, x and an execution or - and blanks, 16 digits (time of arrival, or
--- number in the timer queue), and the body.
-local function arrive(I, mid, control)
-  local count = call('RPUSH', B .. 'z:' .. I.id, mid)
-  if control then
-    call('RPUSH', B .. 'c:' .. I.id, mid)
-    I.nc = I.nc + 1
-    changed(I)
+-- Messages. A value is one byte i(nbox) or d(elayed), c(ontrol) or -, x and an execution or - and
+-- blanks, 16 digits (time of arrival, or number in the timer queue), and the body.
+-- The first few small messages of an inbox are near: in the value of the instance. As soon as one
+-- is large or there are many, it and all after it are far: values in the hash `m:`, ids in order
+-- in the list `z:`, those of the control ones also in `c:`. Delayed messages are always in `m:`.
+local NEAR_PARTS_MAX, NEAR_BYTES_MAX = 16, 512
+
+local function find_near(I, mid)
+  local ib = I.ib
+  for n = 1, #ib, 2 do
+    if ib[n] == mid then return n end
   end
+end
+
+local function is_control(value) return string.sub(value, 2, 2) == 'c' end
+
+-- The value in `m:`, if the instance has any there.
+local function far_value(I, mid)
+  return (I.sp > 0 or I.nd > 0) and call('HGET', B .. 'm:' .. I.id, mid)
+end
+
+-- Puts a message at the end of the inbox. `stored` when its value is in `m:`.
+local function arrive(I, mid, value, stored)
+  local mk, ib, control = B .. 'm:' .. I.id, I.ib, is_control(value)
+  if I.sp == 0 and #ib < NEAR_PARTS_MAX and #value <= NEAR_BYTES_MAX then
+    ib[#ib + 1] = mid
+    ib[#ib + 1] = value
+    if stored then call('HDEL', mk, mid) end
+  else
+    call('HSET', mk, mid, value)
+    call('RPUSH', B .. 'z:' .. I.id, mid)
+    if control then call('RPUSH', B .. 'c:' .. I.id, mid) end
+    I.sp = I.sp + 1
+  end
+  if control then I.nc = I.nc + 1 end
+  changed(I)
   if I.lt or I.sg then return end
   if I.pz then
     -- The end of the pause is scheduled; only a control message comes before it.
     if control and I.nc == 1 then push_ready(I) end
-  elseif count == 1 then
+  elseif #ib / 2 + I.sp == 1 then
     push_ready(I)
   end
 end
@@ -21,37 +46,52 @@ end
 -- Puts a message into the inbox or the timer queue. True when it went to the inbox.
 local function accept(I, mid, execution, at, control, body)
   if terminal(I) or (execution ~= '' and execution ~= I.ex) then return false end
-  local mk = B .. 'm:' .. I.id
+  if find_near(I, mid) or far_value(I, mid) then return false end
   local head = (control and 'c' or '-') .. (execution ~= '' and 'x' .. execution or '-' .. NONE)
   if at and at > now then
-    if call('HEXISTS', mk, mid) == 1 then return false end
     local n = pad(call('INCR', B .. 'no'))
-    call('HSET', mk, mid, 'd' .. head .. n .. body)
+    call('HSET', B .. 'm:' .. I.id, mid, 'd' .. head .. n .. body)
     schedule(B .. 'tm', at, n .. mid .. I.id, 't')
     I.nd = I.nd + 1
     changed(I)
     return false
   end
-  if call('HSETNX', mk, mid, 'i' .. head .. pad(now) .. body) == 0 then return false end
-  arrive(I, mid, control)
+  arrive(I, mid, 'i' .. head .. pad(now) .. body)
   return true
 end
 
--- Removes a message whose value is at hand.
-local function drop_message(I, mid, value)
+-- Removes near messages; `wanted` says which by id and value.
+local function drop_near(I, wanted)
+  local old, new = I.ib, {}
+  for n = 1, #old, 2 do
+    if not wanted(old[n], old[n + 1]) then
+      new[#new + 1] = old[n]
+      new[#new + 1] = old[n + 1]
+    elseif is_control(old[n + 1]) then
+      I.nc = I.nc - 1
+    end
+  end
+  if #new < #old then
+    I.ib = new
+    changed(I)
+  end
+end
+
+-- Removes a far or delayed message whose value is at hand.
+local function drop_far(I, mid, value)
   call('HDEL', B .. 'm:' .. I.id, mid)
   if string.sub(value, 1, 1) == 'd' then
     call('ZREM', B .. 'tm', string.sub(value, 20, 35) .. mid .. I.id)
     I.nd = I.nd - 1
-    changed(I)
-    return
+  else
+    call('LREM', B .. 'z:' .. I.id, 1, mid)
+    I.sp = I.sp - 1
+    if is_control(value) then
+      call('LREM', B .. 'c:' .. I.id, 1, mid)
+      I.nc = I.nc - 1
+    end
   end
-  call('LREM', B .. 'z:' .. I.id, 1, mid)
-  if string.sub(value, 2, 2) == 'c' then
-    call('LREM', B .. 'c:' .. I.id, 1, mid)
-    I.nc = I.nc - 1
-    changed(I)
-  end
+  changed(I)
 end
 
 -- Removes the delayed messages that `stale` says so of; all of them without it.
@@ -61,7 +101,7 @@ local function drop_delayed(I, stale)
   for n = 1, #all, 2 do
     local value = all[n + 1]
     if string.sub(value, 1, 1) == 'd' and (not stale or stale(value)) then
-      drop_message(I, all[n], value)
+      drop_far(I, all[n], value)
     end
   end
 end
@@ -70,6 +110,7 @@ end
 local function drop_work(I)
   drop_delayed(I)
   call('UNLINK', B .. 'm:' .. I.id, B .. 'z:' .. I.id, B .. 'c:' .. I.id, B .. 'a:' .. I.id)
+  I.ib, I.sp, I.nc = {}, 0, 0
 end
 
 local function history_key(id, execution) return B .. 'h:' .. execution .. ':' .. id end
@@ -90,14 +131,14 @@ local function begin(id, record, status, execution)
   local new = {
     id = id, ex = execution, ev = 0, rv = 1, st = status, up = false, lt = false, ct = false,
     dl = 0, pz = status == 0 and 'h', nd = 0, nc = 0, px = false,
-    sg = false,
+    sg = false, sp = 0, ib = {},
   }
   if old then
     new.rv = old.rv + 1
     if old.st == 0 then
       drop_delayed(old)
       call('UNLINK', B .. 'a:' .. id)
-      new.nc = old.nc
+      new.nc, new.sp, new.ib = old.nc, old.sp, old.ib
       new.px = old.ex -- messages for the placeholder count as messages for anybody
     else
       drop_work(old)
@@ -116,13 +157,23 @@ end
 -- Begins a generation with its start message, which comes before what a placeholder collected.
 local function begin_with(id, record, status, execution, mid, at, control, body)
   local I = begin(id, record, status, execution)
-  local zk = B .. 'z:' .. id
-  local collected = I.px and call('LLEN', zk) or 0
+  local collected = #I.ib > 0 or I.sp > 0
   local arrived = accept(I, mid, '', at, control, body)
-  if collected == 0 then return end
+  if not collected then return end
   if arrived then
-    call('LPUSH', zk, call('RPOP', zk))
-    if control then call('LPUSH', B .. 'c:' .. id, call('RPOP', B .. 'c:' .. id)) end
+    local value
+    if I.sp > 0 then
+      value = call('HGET', B .. 'm:' .. id, mid)
+      call('HDEL', B .. 'm:' .. id, mid)
+      call('RPOP', B .. 'z:' .. id)
+      if control then call('RPOP', B .. 'c:' .. id) end
+      I.sp = I.sp - 1
+    else
+      value = table.remove(I.ib)
+      table.remove(I.ib)
+    end
+    table.insert(I.ib, 1, value)
+    table.insert(I.ib, 1, mid)
     make_ready(I)
   elseif at and at > now and not I.pz then
     -- What was collected waits for the start.

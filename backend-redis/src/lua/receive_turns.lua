@@ -3,22 +3,25 @@ local max, messages_max, lease = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(
 local BYTES_MAX, ALL_MESSAGES_MAX = 8 * 1024 * 1024, 2000
 local bytes, count, looks, all_messages = 0, 0, 0, 0
 
--- The oldest messages that may be handed out; those of an older generation are dropped.
-local function messages(I)
-  local mk = B .. 'm:' .. I.id
-  local order = B .. (held(I) and 'c:' or 'z:') .. I.id
-  local found, from = {}, 0
-  while #found < 2 * messages_max do
+-- Whether a message is for an older generation. What a placeholder collected is for anybody.
+local function is_stale(I, value)
+  local execution = string.sub(value, 3, 3) == 'x' and string.sub(value, 4, 19)
+  return execution and execution ~= I.ex and execution ~= I.px
+end
+
+-- Adds far messages to those found; those of an older generation are dropped.
+local function far_messages(I, found, order)
+  local mk, from = B .. 'm:' .. I.id, 0
+  while #found < 2 * messages_max and bytes < BYTES_MAX do
     local ids = call('LRANGE', order, from, from + messages_max - 1)
-    if #ids == 0 then break end
+    if #ids == 0 then return end
     local values = call('HMGET', mk, unpack(ids))
     for n, mid in ipairs(ids) do
       local v = values[n]
-      local execution = v and string.sub(v, 3, 3) == 'x' and string.sub(v, 4, 19)
       if not v then
         call('LREM', order, 1, mid)
-      elseif execution and execution ~= I.ex and execution ~= I.px then
-        drop_message(I, mid, v)
+      elseif is_stale(I, v) then
+        drop_far(I, mid, v)
       elseif #found < 2 * messages_max and (bytes < BYTES_MAX or #found == 0) then
         found[#found + 1] = mid
         found[#found + 1] = v
@@ -26,8 +29,23 @@ local function messages(I)
         from = from + 1
       end
     end
-    if #ids < messages_max or bytes >= BYTES_MAX then break end
+    if #ids < messages_max then return end
   end
+end
+
+-- The oldest messages that may be handed out.
+local function messages(I)
+  local found, only_control = {}, held(I)
+  drop_near(I, function(_, value) return is_stale(I, value) end)
+  for n = 1, #I.ib, 2 do
+    local value = I.ib[n + 1]
+    if #found < 2 * messages_max and (not only_control or is_control(value)) then
+      found[#found + 1] = I.ib[n]
+      found[#found + 1] = value
+      bytes = bytes + #value
+    end
+  end
+  if I.sp > 0 then far_messages(I, found, B .. (only_control and 'c:' or 'z:') .. I.id) end
   return found
 end
 

@@ -5,8 +5,8 @@ if ARGV[7] == '' then
   if not I then return 1 end
   if terminal(I) or (ARGV[3] ~= '' and ARGV[3] ~= I.ex) then return 2 end
   if ARGV[5] ~= '1' and ARGV[3] == ''
-    and call('LLEN', B .. 'z:' .. I.id) >= tonumber(ARGV[10]) then
-    local known = call('HGET', B .. 'm:' .. I.id, ARGV[1])
+    and #I.ib / 2 + I.sp >= tonumber(ARGV[10]) and not find_near(I, ARGV[1]) then
+    local known = far_value(I, ARGV[1])
     if not known or string.sub(known, 1, 1) == 'd' then return 3 end
   end
 end

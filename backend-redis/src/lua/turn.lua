@@ -15,7 +15,11 @@ end
 
 -- Removes a timer, a task, or a timer that is due and unread.
 local function cancel(I, mid)
-  local v = call('HGET', B .. 'm:' .. I.id, mid)
-  local delayed = v and string.sub(v, 1, 1) == 'd'
-  if delayed or (not drop_task(mid, I.id) and v) then drop_message(I, mid, v) end
+  local v = far_value(I, mid)
+  if v and string.sub(v, 1, 1) == 'd' then
+    drop_far(I, mid, v)
+  elseif not drop_task(mid, I.id) then
+    if v then drop_far(I, mid, v) end
+    drop_near(I, function(other) return other == mid end)
+  end
 end
