@@ -48,8 +48,11 @@ macro_rules! scenarios {
 }
 use scenarios;
 
+/// Changes what a scenario is run with.
+type Setting = fn(&mut WorkerOptions);
+
 /// Settings under which every scenario must pass.
-const MODES: [(&str, fn(&mut WorkerOptions)); 7] = [
+const MODES: [(&str, Setting); 7] = [
     ("sticky", |_| {}),
     ("replayed", |o| {
         o.sticky_bytes = 0;
