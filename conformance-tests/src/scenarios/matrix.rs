@@ -70,6 +70,7 @@ async fn every_call(hub: Hub, fault: Fault, verb: &'static str) -> Checked {
         let hub = hub.neighbour(&format!("{verb}-{nth}")).await?;
         let plan = FaultPlan::nth_of(verb, nth, fault).with_stall(Duration::from_secs(45));
         let stage = Stage::new(hub.clone(), options(settings(verb)));
+        stage.hurry();
         let faulty = FaultyBackend::new(hub.shared_backend(), Arc::clone(&stage.env), plan);
         let faulty = Arc::new(faulty);
         workload(&stage, &faulty).await.map_err(|failure| {
