@@ -6,8 +6,10 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks")]
 
+mod conformance;
 mod fix;
 mod shell;
+mod sim;
 mod source;
 mod tidy;
 mod verify;
@@ -21,23 +23,27 @@ usage: cargo xtask <command>
   verify   everything that must hold before a change is merged; changes no file
   fix      format and apply what the linter can repair
   tidy     the repository's own rules: layers, file sizes, manifests, paths, documentation
+  conformance --backend memory|sled   the contract's suite over an adapter, as a table
+  sim --seeds N [--from S]            the deterministic simulation of the engine
 ";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let passed = match arguments.as_slice() {
-        ["verify"] => verify::run(),
-        ["fix"] => fix::run(),
-        ["tidy"] => tidy::run(),
+        ["verify"] => Some(verify::run()),
+        ["fix"] => Some(fix::run()),
+        ["tidy"] => Some(tidy::run()),
+        ["conformance", rest @ ..] => conformance::run(rest),
+        ["sim", rest @ ..] => sim::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
-            true
+            Some(true)
         }
-        _ => {
-            eprint!("{USAGE}");
-            false
-        }
+        _ => None,
     };
-    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if passed.is_none() {
+        eprint!("{USAGE}");
+    }
+    if passed == Some(true) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
