@@ -1,5 +1,7 @@
 //! The simulation finds the bugs that an engine might have, each by the promise it breaks.
 
+#![allow(clippy::print_stdout, reason = "tells which seed found what")]
+
 use std::process::ExitCode;
 
 use conformance_tests::sim::{EngineBug, campaign, engine_bugs};

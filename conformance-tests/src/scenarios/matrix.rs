@@ -13,10 +13,9 @@ use durable_core::client::{Client, InstanceHandle};
 use durable_core::error::{Error, ErrorKind};
 use durable_core::model::Failure;
 use durable_core::replay::OrchestrationContext;
-use durable_core::worker::WorkerOptions;
 
-use super::options;
 use super::stage::{Stage, act, orch};
+use super::{Set, options};
 use crate::check::{self, Check, Checked, Need};
 use crate::driver::Hub;
 use crate::faults::{Fault, FaultPlan, FaultyBackend};
@@ -53,7 +52,7 @@ pub(super) fn list() -> Vec<Check> {
 }
 
 /// Histories are read only where no instance is kept in memory.
-fn settings(verb: &str) -> fn(&mut WorkerOptions) {
+fn settings(verb: &str) -> Set {
     match verb {
         "read_history" => |o| {
             o.lease = Duration::from_secs(20);

@@ -193,7 +193,7 @@ fn instance(rng: &mut Rng, number: u64) -> InstancePlan {
         hub: usize::from(rng.percent(40)),
         // Both hubs use the same ids.
         id: format!("i{}", number / 2 + 10 * rng.below(2))
-            + if number % 2 == 0 { "a" } else { "b" },
+            + if number.is_multiple_of(2) { "a" } else { "b" },
         program,
         at_ms: rng.pick(&[0, 0, 10, 1_000]),
         after_ms: if rng.percent(15) { rng.pick(&[10, 2_000]) } else { 0 },

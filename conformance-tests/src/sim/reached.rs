@@ -115,7 +115,7 @@ impl Notes {
     /// Keeps the first violation: later ones may be its consequences.
     pub(super) fn violated(&self, invariant: &'static str, text: impl Into<String>) {
         self.with(|inner| {
-            inner.violation.get_or_insert(Violation { invariant, text: text.into() });
+            inner.violation.get_or_insert_with(|| Violation { invariant, text: text.into() });
         });
     }
 
