@@ -1,6 +1,6 @@
 //! The simulation finds the bugs that an engine might have, each by the promise it breaks.
 
-#![allow(clippy::print_stdout, reason = "which seed found what is of interest")]
+#![allow(clippy::print_stdout, reason = "tells which seed found what")]
 
 use std::process::ExitCode;
 

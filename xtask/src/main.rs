@@ -7,8 +7,10 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks")]
 
 mod bench;
+mod conformance;
 mod fix;
 mod shell;
+mod sim;
 mod source;
 mod tidy;
 mod verify;
@@ -23,24 +25,28 @@ usage: cargo xtask <command>
   fix      format and apply what the linter can repair
   bench    measure one workload, or the whole table: `cargo xtask bench --help`
   tidy     the repository's own rules: layers, file sizes, manifests, paths, documentation
+  conformance --backend memory|sled   the contract's suite over an adapter, as a table
+  sim --seeds N [--from S]            the deterministic simulation of the engine
 ";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let passed = match arguments.as_slice() {
-        ["verify"] => verify::run(),
-        ["bench", rest @ ..] => bench::run(rest),
-        ["fix"] => fix::run(),
-        ["tidy"] => tidy::run(),
+        ["verify"] => Some(verify::run()),
+        ["bench", rest @ ..] => Some(bench::run(rest)),
+        ["fix"] => Some(fix::run()),
+        ["tidy"] => Some(tidy::run()),
+        ["conformance", rest @ ..] => conformance::run(rest),
+        ["sim", rest @ ..] => sim::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
-            true
+            Some(true)
         }
-        _ => {
-            eprint!("{USAGE}");
-            false
-        }
+        _ => None,
     };
-    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if passed.is_none() {
+        eprint!("{USAGE}");
+    }
+    if passed == Some(true) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -23,6 +23,26 @@ pub(crate) fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> bool {
     }
 }
 
+/// Runs `cargo` in the workspace root and keeps what it writes to its standard output, which is
+/// not shown; whether it succeeded, and the text.
+pub(crate) fn cargo_output(arguments: &[&str]) -> Option<(bool, String)> {
+    println!("\n$ cargo {}", arguments.join(" "));
+    let output = Command::new(program())
+        .args(arguments)
+        .current_dir(workspace::root())
+        .stderr(Stdio::inherit())
+        .output();
+    match output {
+        Ok(output) => {
+            Some((output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned()))
+        }
+        Err(error) => {
+            eprintln!("cargo did not start: {error}");
+            None
+        }
+    }
+}
+
 /// Whether `cargo <subcommand>` is installed here.
 pub(crate) fn has_cargo(subcommand: &str) -> bool {
     Command::new(program())

@@ -17,7 +17,8 @@ pub(super) fn list() -> Vec<Scenario> {
         s51_a_failed_first_commit_is_tried_again,
         s51_a_commit_that_was_applied_and_reported_failed_counts_once,
         s53_a_failed_completion_is_tried_again_and_counts_once,
-        s52_a_dropped_worker_is_replaced_by_another needs InjectedClock,
+        s52_a_worker_that_hangs_before_a_commit_is_replaced needs InjectedClock,
+        s53_a_worker_that_hangs_before_a_completion_is_replaced needs InjectedClock,
         s61_the_loops_of_a_worker_survive_errors,
     ]
 }
@@ -32,23 +33,31 @@ async fn steps(ctx: OrchestrationContext, count: u64) -> Result<u64, Failure> {
 
 /// Runs a chain of activities on a worker with faults, and insists on one result each.
 async fn with_faults(s: &Stage, plan: FaultPlan) -> Checked {
+    s.hurry();
     let faulty = FaultyBackend::new(s.hub.shared_backend(), Arc::clone(&s.env), plan);
     let faulty = Arc::new(faulty);
     let worker = s.worker_on(Arc::clone(&faulty) as _).orchestration_fn("main", steps);
     let _worker = worker.start().await?;
     let handle: InstanceHandle<u64, Failure> = s.start("main", "a", 6_u64).await?;
     ensure_eq!(s.result(&handle).await?, 6, "the output");
-    let history = handle.history().collect().await?;
-    let count = |kind| history.iter().filter(|e| e.event.kind() == kind).count();
-    ensure_eq!(count("ActivityScheduled"), 6, "scheduled activities");
-    ensure_eq!(count("ActivityCompleted"), 6, "recorded results");
-    ensure_eq!(count("ExecutionCompleted"), 1, "recorded ends");
+    once_each(&handle, 6).await?;
     ensure!(!faulty.injected().is_empty(), "no fault was injected");
     Ok(())
 }
 
+/// Whether history shows so many activities, each with one result, and one end.
+async fn once_each(handle: &InstanceHandle<u64, Failure>, steps: usize) -> Checked {
+    let history = handle.history().collect().await?;
+    let count = |kind| history.iter().filter(|e| e.event.kind() == kind).count();
+    ensure_eq!(count("ActivityScheduled"), steps, "scheduled activities");
+    ensure_eq!(count("ActivityCompleted"), steps, "recorded results");
+    ensure_eq!(count("ExecutionCompleted"), 1, "recorded ends");
+    Ok(())
+}
+
+/// Not so often that the instance is set aside as poison.
 fn every_third(fault: Fault) -> FaultPlan {
-    FaultPlan::at((0..12).map(|n| (2 + 3 * n, fault))).with_stall(Duration::from_millis(100))
+    FaultPlan::at((0..6).map(|n| (2 + 3 * n, fault))).with_stall(Duration::from_millis(100))
 }
 
 async fn s51_a_failed_first_commit_is_tried_again(mut s: Stage) -> Checked {
@@ -69,33 +78,39 @@ async fn s53_a_failed_completion_is_tried_again_and_counts_once(mut s: Stage) ->
     with_faults(&s, FaultPlan::seeded(5, 200, &kinds)).await
 }
 
-async fn s52_a_dropped_worker_is_replaced_by_another(mut s: Stage) -> Checked {
+/// A worker stands still before a call of this verb; another one finishes its work, and what
+/// the first one brings in the end does not count.
+async fn with_a_hung_worker(mut s: Stage, verb: &'static str) -> Checked {
     s.options.lease = Duration::from_secs(20);
-    let lost = s
-        .worker()
-        .activity_fn("stuck", |_ctx, _: u64| std::future::pending::<Result<u64, Failure>>())
-        .orchestration_fn("main", stuck)
-        .start()
-        .await?;
-    let handle: InstanceHandle<u64, Failure> = s.start("main", "a", 8_u64).await?;
-    s.until(&handle, |status| status.events() > 2).await?;
-    // It takes no more work; its activity and the lease of it are left to themselves.
-    drop(lost);
-    let _worker = s
-        .worker()
-        .activity_fn("stuck", |_ctx, n: u64| async move { Ok::<_, Failure>(n) })
-        .orchestration_fn("main", stuck)
-        .start()
-        .await?;
-    handle.terminate("the first worker may hold its activity for ever").await?;
-    let ended = handle.wait_until(|status| status.status().is_terminal());
-    s.get("the end", ended).await?;
-    ensure_eq!(s.run::<u64, u64>("main", "b", 8).await?, 8, "the output of another instance");
-    Ok(())
+    s.hurry();
+    let plan = FaultPlan::nth_of(verb, 0, Fault::StallBefore).with_stall(Duration::from_secs(300));
+    let faulty = FaultyBackend::new(s.hub.shared_backend(), Arc::clone(&s.env), plan);
+    let faulty = Arc::new(faulty);
+    let hung = s.worker_on(Arc::clone(&faulty) as _).orchestration_fn("main", steps);
+    let hung = hung.start().await?;
+    let handle: InstanceHandle<u64, Failure> = s.start("main", "a", 4_u64).await?;
+    let stands_still = async {
+        while faulty.injected().is_empty() {
+            s.hub.instant().await;
+        }
+        Ok(())
+    };
+    s.get("the fault", stands_still).await?;
+    // It takes no more work; what it holds is left to itself.
+    drop(hung);
+    let _other = s.worker().orchestration_fn("main", steps).start().await?;
+    ensure_eq!(s.result(&handle).await?, 4, "the output");
+    s.hub.pass(Duration::from_secs(600)).await;
+    s.hub.grace().await;
+    once_each(&handle, 4).await
 }
 
-async fn stuck(ctx: OrchestrationContext, n: u64) -> Result<u64, Failure> {
-    Ok(ctx.call(act::<u64, u64>("stuck"), n).await?)
+async fn s52_a_worker_that_hangs_before_a_commit_is_replaced(s: Stage) -> Checked {
+    with_a_hung_worker(s, "commit_turns").await
+}
+
+async fn s53_a_worker_that_hangs_before_a_completion_is_replaced(s: Stage) -> Checked {
+    with_a_hung_worker(s, "commit_activities").await
 }
 
 async fn s61_the_loops_of_a_worker_survive_errors(mut s: Stage) -> Checked {

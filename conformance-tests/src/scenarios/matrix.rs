@@ -13,10 +13,9 @@ use durable_core::client::{Client, InstanceHandle};
 use durable_core::error::{Error, ErrorKind};
 use durable_core::model::Failure;
 use durable_core::replay::OrchestrationContext;
-use durable_core::worker::WorkerOptions;
 
-use super::options;
 use super::stage::{Stage, act, orch};
+use super::{Set, options};
 use crate::check::{self, Check, Checked, Need};
 use crate::driver::Hub;
 use crate::faults::{Fault, FaultPlan, FaultyBackend};
@@ -53,7 +52,7 @@ pub(super) fn list() -> Vec<Check> {
 }
 
 /// Histories are read only where no instance is kept in memory.
-fn settings(verb: &str) -> fn(&mut WorkerOptions) {
+fn settings(verb: &str) -> Set {
     match verb {
         "read_history" => |o| {
             o.lease = Duration::from_secs(20);
@@ -70,6 +69,7 @@ async fn every_call(hub: Hub, fault: Fault, verb: &'static str) -> Checked {
         let hub = hub.neighbour(&format!("{verb}-{nth}")).await?;
         let plan = FaultPlan::nth_of(verb, nth, fault).with_stall(Duration::from_secs(45));
         let stage = Stage::new(hub.clone(), options(settings(verb)));
+        stage.hurry();
         let faulty = FaultyBackend::new(hub.shared_backend(), Arc::clone(&stage.env), plan);
         let faulty = Arc::new(faulty);
         workload(&stage, &faulty).await.map_err(|failure| {

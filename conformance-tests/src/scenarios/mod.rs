@@ -48,11 +48,11 @@ macro_rules! scenarios {
 }
 use scenarios;
 
-/// Changes what a scenario is run with.
-type Setting = fn(&mut WorkerOptions);
+/// Changes the settings of a worker.
+type Set = fn(&mut WorkerOptions);
 
 /// Settings under which every scenario must pass.
-const MODES: [(&str, Setting); 7] = [
+const MODES: [(&str, Set); 7] = [
     ("sticky", |_| {}),
     ("replayed", |o| {
         o.sticky_bytes = 0;
@@ -69,7 +69,7 @@ const MODES: [(&str, Setting); 7] = [
     }),
 ];
 
-fn options(mode: fn(&mut WorkerOptions)) -> WorkerOptions {
+fn options(mode: Set) -> WorkerOptions {
     let mut options = WorkerOptions::default();
     // Clocks that are moved by hand run fast here; a loaded machine must not lose its leases.
     options.lease = Duration::from_secs(600);

@@ -18,8 +18,9 @@ use serde::de::DeserializeOwned;
 use crate::check::{self, Checked};
 use crate::driver::Hub;
 
-/// By how much a clock that is moved by hand runs faster than the real one.
-const TICK: Duration = Duration::from_millis(50);
+/// How far a clock that is moved by hand goes at each tick, in milliseconds. Ticks come about
+/// once a millisecond of real time.
+const TICK: u64 = 50;
 
 /// One performance of a scenario.
 pub(super) struct Stage {
@@ -29,6 +30,7 @@ pub(super) struct Stage {
     pub(super) env: SharedEnv,
     /// How often the activity `inc` ran.
     pub(super) runs: Arc<AtomicU64>,
+    tick: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
 }
 
@@ -63,18 +65,24 @@ impl Stage {
     pub(super) fn new(hub: Hub, options: WorkerOptions) -> Self {
         let env = hub.env();
         let client = Client::with_env(hub.shared_backend(), Arc::clone(&env));
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, tick) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(TICK)));
         if hub.capabilities().injected_clock {
             let (hub, stop, real) = (hub.clone(), Arc::clone(&stop), TokioEnv::shared());
+            let tick = Arc::clone(&tick);
             let ticking = Arc::clone(&real);
             ticking.spawn(Box::pin(async move {
                 while !stop.load(Ordering::Relaxed) {
                     real.sleep(Duration::from_millis(1)).await;
-                    hub.pass(TICK).await;
+                    hub.pass(Duration::from_millis(tick.load(Ordering::Relaxed))).await;
                 }
             }));
         }
-        Self { hub, client, options, env, runs: Arc::default(), stop }
+        Self { hub, client, options, env, runs: Arc::default(), tick, stop }
+    }
+
+    /// Lets the clock run faster, for scenarios in which leases have to end.
+    pub(super) fn hurry(&self) {
+        self.tick.store(5 * TICK, Ordering::Relaxed);
     }
 
     /// A worker with the activities that all scenarios know.

@@ -1,0 +1,87 @@
+//! `cargo xtask conformance --backend <name>`: the suite over one adapter, as a table.
+
+use std::collections::BTreeMap;
+
+use crate::shell::cargo_output;
+
+/// Adapters: name, package, test.
+const BACKENDS: [(&str, &str, &str); 2] =
+    [("memory", "conformance-tests", "memory"), ("sled", "backend-sled", "conformance")];
+
+/// Results of one area.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Area {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+/// Runs the suite; `None` when the arguments make no sense, else whether all passed.
+pub(crate) fn run(arguments: &[&str]) -> Option<bool> {
+    let ["--backend", name] = arguments else { return None };
+    let (_, package, test) = BACKENDS.iter().find(|(known, ..)| known == name)?;
+    let arguments = ["test", "--package", package, "--test", test];
+    let (passed, output) = cargo_output(&arguments)?;
+    let areas = areas(&output);
+    print_table(name, &areas);
+    if !passed {
+        // The adapter's own words about what failed.
+        println!("\n{}", output.split_once("\nfailures:\n").map_or(&*output, |(_, text)| text));
+    }
+    Some(passed && !areas.is_empty())
+}
+
+/// Counts the lines `test area::name ... result` by area.
+fn areas(output: &str) -> BTreeMap<String, Area> {
+    let mut areas: BTreeMap<String, Area> = BTreeMap::new();
+    for line in output.lines() {
+        let Some((name, result)) = line.strip_prefix("test ").and_then(|l| l.split_once(" ... "))
+        else {
+            continue;
+        };
+        let area = name.split("::").next().unwrap_or(name).trim();
+        let counts = areas.entry(area.to_owned()).or_default();
+        match result.split_whitespace().next() {
+            Some("ok") => counts.passed += 1,
+            Some("ignored" | "ignored,") => counts.skipped += 1,
+            _ => counts.failed += 1,
+        }
+    }
+    areas
+}
+
+fn print_table(backend: &str, areas: &BTreeMap<String, Area>) {
+    println!("\n{backend:<22}{:>8}{:>8}{:>9}", "passed", "failed", "skipped");
+    let mut sum = Area::default();
+    for (area, counts) in areas {
+        print_row(area, *counts);
+        sum.passed += counts.passed;
+        sum.failed += counts.failed;
+        sum.skipped += counts.skipped;
+    }
+    print_row("all", sum);
+}
+
+fn print_row(area: &str, counts: Area) {
+    println!("{area:<22}{:>8}{:>8}{:>9}", counts.passed, counts.failed, counts.skipped);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Area, areas};
+
+    #[test]
+    fn results_are_counted_by_area() {
+        let output = "running 4 tests\n\
+            test leases::a         ... ok\n\
+            test leases::b ... FAILED\n\
+            test handles::c ... ignored, one process per hub\n\
+            test scenarios::s01::sticky ... ok\n\
+            test result: FAILED. 2 passed; 1 failed; 1 ignored;";
+        let areas = areas(output);
+        assert_eq!(areas.get("leases"), Some(&Area { passed: 1, failed: 1, skipped: 0 }));
+        assert_eq!(areas.get("handles"), Some(&Area { passed: 0, failed: 0, skipped: 1 }));
+        assert_eq!(areas.get("scenarios"), Some(&Area { passed: 1, failed: 0, skipped: 0 }));
+        assert_eq!(areas.len(), 3);
+    }
+}
