@@ -18,6 +18,9 @@ const MICROS_MAX: u64 = 9_000_000_000_000_000;
 /// The longest span in microseconds: with the time of day it stays below [`MICROS_MAX`].
 const SPAN_MAX: u64 = 4_000_000_000_000_000;
 
+/// Command, hash, count of keys, key.
+const ARGS_BEFORE: usize = 4;
+
 /// The call of a script.
 pub(crate) struct Args(Cmd);
 
@@ -31,6 +34,21 @@ impl Args {
 
     pub(crate) fn into_cmd(self) -> Cmd {
         self.0
+    }
+
+    /// The call of a script for several items: each is the count of its arguments and these.
+    pub(crate) fn of_several(script: &Script, base: &[u8], items: &[Self]) -> Self {
+        let mut several = Self::of(script, base);
+        for item in items {
+            let own = || item.0.args_iter().skip(ARGS_BEFORE);
+            several = several.count(own().count());
+            for arg in own() {
+                if let redis::Arg::Simple(bytes) = arg {
+                    several = several.bytes(bytes);
+                }
+            }
+        }
+        several
     }
 
     pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {

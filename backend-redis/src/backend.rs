@@ -20,6 +20,7 @@ use crate::args::Args;
 use crate::config::RedisDurability;
 use crate::doorbell::{Doorbell, Listener};
 use crate::error::Effect;
+use crate::grouped::Verb;
 use crate::keys;
 use crate::large_commit;
 use crate::link::Link;
@@ -198,10 +199,14 @@ impl Backend for RedisBackend {
         outcomes.resize_with(commits.len(), || None);
         let (large, small): (Vec<_>, Vec<_>) =
             commits.into_iter().enumerate().partition(|(_, c)| large_commit::is_large(c));
-        let answers =
-            self.each("commit_turns", &SCRIPTS.commit_turn, &small, &TURN_OUTCOMES, |args, c| {
-                args.turn(&c.1, 0)
-            });
+        let verb = Verb {
+            operation: "commit_turns",
+            one: &SCRIPTS.commit_turn,
+            several: &SCRIPTS.commit_turns,
+            outcomes: &TURN_OUTCOMES,
+        };
+        let weight = |c: &(usize, TurnCommit)| large_commit::parts(&c.1);
+        let answers = self.grouped(&verb, &small, weight, |args, c| args.turn(&c.1, 0));
         for ((n, _), answer) in small.iter().zip(answers.await) {
             outcomes[*n] = Some(answer);
         }
@@ -217,7 +222,13 @@ impl Backend for RedisBackend {
     ) -> Vec<BackendResult<CommitOutcome>> {
         let outcomes = [CommitOutcome::Applied, CommitOutcome::LeaseLost];
         let args = |args: Args, c: &ActivityCommit| args.message(&c.completion).activity(&c.lease);
-        self.each("commit_activities", &SCRIPTS.commit_activity, &commits, &outcomes, args).await
+        let verb = Verb {
+            operation: "commit_activities",
+            one: &SCRIPTS.commit_activity,
+            several: &SCRIPTS.commit_activities,
+            outcomes: &outcomes,
+        };
+        self.grouped(&verb, &commits, |_| 1, args).await
     }
 
     async fn close(&self) -> BackendResult<()> {

@@ -21,11 +21,16 @@ use crate::reply::outcome;
 use crate::scripts::SCRIPTS;
 
 /// Most parts that one script handles.
-const PARTS_MAX: usize = 256;
+pub(crate) const PARTS_MAX: usize = 256;
+
+/// How many parts a commit has.
+pub(crate) fn parts(commit: &TurnCommit) -> usize {
+    commit.activities.len() + commit.messages.len() + commit.cancelled.len()
+}
 
 /// Whether a commit is too large for one script.
 pub(crate) fn is_large(commit: &TurnCommit) -> bool {
-    commit.activities.len() + commit.messages.len() + commit.cancelled.len() > PARTS_MAX
+    parts(commit) > PARTS_MAX
 }
 
 /// What `stage_turn.lua` answers.
@@ -79,7 +84,7 @@ impl RedisBackend {
         mut commit: TurnCommit,
     ) -> BackendResult<CommitOutcome> {
         let parts = take_parts(&mut commit);
-        let staged = parts.activities.len() + parts.messages.len() + parts.cancelled.len();
+        let staged = self::parts(&parts);
         for call in self.stage_calls(&parts) {
             let script = &SCRIPTS.stage_turn;
             let answer = self.call(OPERATION, Effect::Writes, script, call).await?;

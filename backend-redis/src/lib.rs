@@ -14,6 +14,7 @@ mod codec;
 mod config;
 mod doorbell;
 mod error;
+mod grouped;
 mod history_store;
 mod keys;
 mod large_commit;

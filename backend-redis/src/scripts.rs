@@ -25,12 +25,36 @@ const TURN: &str = include_str!("lua/turn.lua");
 const ADVANCE_TURNS: &str = include_str!("lua/advance_turns.lua");
 const ADVANCE_TASKS: &str = include_str!("lua/advance_tasks.lua");
 
+/// Runs the body of a verb for each of several calls in one script: a call is the count of its
+/// arguments and the arguments. What a script costs to begin is more than what a step in it does.
+const EACH: (&str, &str) = (
+    "local function run(ARGV)\n",
+    "end\n\
+     local answers, at = {}, 1\n\
+     while at <= #ARGV do\n\
+       local last = at + tonumber(ARGV[at])\n\
+       answers[#answers + 1] = run({ unpack(ARGV, at + 1, last) })\n\
+       at = last + 1\n\
+     end\n\
+     return answers\n",
+);
+
+macro_rules! body {
+    ($name:ident) => {
+        include_str!(concat!("lua/", stringify!($name), ".lua"))
+    };
+}
+
 macro_rules! scripts {
     ($($name:ident: $($part:ident)*;)+) => {
         /// All scripts.
         #[derive(Debug)]
         pub(crate) struct Scripts {
             $(pub(crate) $name: Script,)+
+            /// `commit_turn` for several calls.
+            pub(crate) commit_turns: Script,
+            /// `commit_activity` for several calls.
+            pub(crate) commit_activities: Script,
         }
 
         impl Scripts {
@@ -39,14 +63,20 @@ macro_rules! scripts {
                     $($name: Script::of(&[
                         BASE,
                         $($part,)*
-                        include_str!(concat!("lua/", stringify!($name), ".lua")),
+                        body!($name),
                     ]),)+
+                    commit_turns: Script::of(&[
+                        BASE, INSTANCE, MESSAGE, TASK, TURN, EACH.0, body!(commit_turn), EACH.1,
+                    ]),
+                    commit_activities: Script::of(&[
+                        BASE, INSTANCE, MESSAGE, TASK, EACH.0, body!(commit_activity), EACH.1,
+                    ]),
                 }
             }
 
             /// Every script, to be loaded ahead.
             pub(crate) fn all(&self) -> Vec<&Script> {
-                vec![$(&self.$name),+]
+                vec![$(&self.$name,)+ &self.commit_turns, &self.commit_activities]
             }
         }
     };
