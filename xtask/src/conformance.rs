@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 use crate::shell::cargo_output;
 
 /// Adapters: name, package, test.
-const BACKENDS: [(&str, &str, &str); 2] =
-    [("memory", "conformance-tests", "memory"), ("sled", "backend-sled", "conformance")];
+const BACKENDS: [(&str, &str, &str); 3] = [
+    ("memory", "conformance-tests", "memory"),
+    ("sled", "backend-sled", "conformance"),
+    // Its fixture starts a server of its own, and stops it.
+    ("redis", "backend-redis", "conformance"),
+];
 
 /// Results of one area.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

@@ -25,7 +25,7 @@ usage: cargo xtask <command>
   fix      format and apply what the linter can repair
   bench    measure one workload, or the whole table: `cargo xtask bench --help`
   tidy     the repository's own rules: layers, file sizes, manifests, paths, documentation
-  conformance --backend memory|sled   the contract's suite over an adapter, as a table
+  conformance --backend memory|sled|redis   the contract's suite over an adapter, as a table
   sim --seeds N [--from S]            the deterministic simulation of the engine
 ";
 
