@@ -7,6 +7,7 @@
 
 mod activity_dispatcher;
 pub(crate) mod commit_builder;
+mod excuses;
 mod lease_keeper;
 mod options;
 mod orchestration_dispatcher;

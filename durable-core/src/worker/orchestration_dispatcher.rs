@@ -107,7 +107,8 @@ async fn abandon(shared: &Arc<Shared>, lease: TurnLease, delay: Duration) {
 
 async fn run_one(shared: &Arc<Shared>, work: &TurnWork) -> TurnRan {
     let now = shared.env.now();
-    if work.delivery > shared.options.deliveries_max && !asks_to_resume(work) {
+    let deliveries = work.delivery.saturating_sub(shared.excuses.count(&work.lease.instance));
+    if deliveries > shared.options.deliveries_max && !asks_to_resume(work) {
         let report = poisoned(work.delivery);
         return put_aside(shared, work, OrchestrationStatus::Quarantined, report, now).await;
     }
@@ -175,7 +176,7 @@ async fn load(
                 let commit = control_before_start(shared, work, messages, record, details, now);
                 Err(TurnRan::Commit(Box::new(Prepared { commit, keep: None })))
             }
-            Err(error) => Err(give_up(work, &error)),
+            Err(error) => Err(give_up(shared, work, &error)),
         };
     }
     match Session::load(shared, work).await {
@@ -194,11 +195,14 @@ async fn load(
             let report = undecodable("its history or record", &error);
             Err(put_aside(shared, work, OrchestrationStatus::Quarantined, report, now).await)
         }
-        Err(error) => Err(give_up(work, &error)),
+        Err(error) => Err(give_up(shared, work, &error)),
     }
 }
 
-fn give_up(work: &TurnWork, error: &LoadError) -> TurnRan {
+fn give_up(shared: &Shared, work: &TurnWork, error: &LoadError) -> TurnRan {
+    if matches!(error, LoadError::Backend(_)) {
+        shared.excuses.add(&work.lease.instance);
+    }
     tracing::warn!(instance = %work.lease.instance, ?error, "could not load the instance");
     TurnRan::Abandon(ERROR_PAUSE.saturating_mul(work.delivery.min(30)))
 }
@@ -297,7 +301,7 @@ async fn put_aside(
                 _ => return TurnRan::Abandon(ERROR_PAUSE),
             }
         }
-        Err(error) => return give_up(work, &error),
+        Err(error) => return give_up(shared, work, &error),
     };
     if let Some(terminate) = asked_to_terminate(work) {
         // Ending it needs no code: its history only has to tell which children it left.
@@ -340,7 +344,7 @@ async fn commit(shared: Arc<Shared>, commits: Vec<TurnCommit>, permit: OwnedSema
         tries += 1;
         for (receipt, result) in receipts.into_iter().zip(results) {
             match result {
-                Ok(CommitOutcome::Applied) => {}
+                Ok(CommitOutcome::Applied) => shared.excuses.forget(&receipt.instance),
                 Ok(outcome) => {
                     tracing::debug!(instance = %receipt.instance, ?outcome, "{}", telemetry::COMMIT_REFUSED);
                     shared.sessions.forget(&receipt.instance);
@@ -351,6 +355,7 @@ async fn commit(shared: Arc<Shared>, commits: Vec<TurnCommit>, permit: OwnedSema
                         Some(again) => pending.push(again),
                         None => {
                             shared.sessions.forget(&receipt.instance);
+                            shared.excuses.add(&receipt.instance);
                             abandon(&shared, receipt.lease, ERROR_PAUSE).await;
                         }
                     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use super::excuses::Excuses;
 use super::options::WorkerOptions;
 use super::session_cache::SessionCache;
 use super::tracking_dispatcher::TrackingSink;
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     pub(super) worker: WorkerId,
     pub(super) hub: Arc<str>,
     pub(super) sessions: SessionCache,
+    pub(super) excuses: Excuses,
     stop: watch::Sender<bool>,
     order: AtomicU64,
     tasks: AtomicUsize,
@@ -66,6 +68,7 @@ impl Shared {
             handlers: Arc::clone(&registry) as Arc<dyn Handlers>,
             registry,
             sessions: SessionCache::new(options.sticky_bytes),
+            excuses: Excuses::default(),
             options,
             sinks,
             hub,
