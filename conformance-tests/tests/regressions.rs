@@ -1,10 +1,16 @@
 //! Defects that the simulation has found, each as small as it can be told.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use conformance_tests::tamper::{Tamper, Tampered};
 use conformance_tests::{Fault, FaultPlan, FaultyBackend, ManualEnv};
-use durable_core::backend::Backend;
+use durable_core::backend::{
+    Backend, BackendError, BackendErrorKind, BackendResult, CommitOutcome, OrchestrationStatus,
+    TurnCommit,
+};
 use durable_core::client::Client;
 use durable_core::env::TokioEnv;
 use durable_core::error::ErrorKind;
@@ -80,4 +86,45 @@ async fn a_worker_does_not_go_on_with_a_turn_that_another_committed() {
         });
     assert_eq!(Some(began), recorded, "the code saw another time than history tells");
     drop(late);
+}
+
+/// Refuses the first commits, as a full disk does.
+struct FullDisk(AtomicU32);
+
+#[async_trait]
+impl Tamper for FullDisk {
+    async fn commit_turns(
+        &self,
+        inner: &dyn Backend,
+        commits: Vec<TurnCommit>,
+    ) -> Vec<BackendResult<CommitOutcome>> {
+        if self.0.fetch_add(1, Ordering::Relaxed) < 40 {
+            let full = || BackendError::new(BackendErrorKind::StorageFull, "commit_turns", "full");
+            return commits.iter().map(|_| Err(full())).collect();
+        }
+        inner.commit_turns(commits).await
+    }
+}
+
+/// Commits that failed because the store was in trouble were counted as if the instance had
+/// crashed its workers: when the disk had room again, all busy instances were set aside.
+#[tokio::test]
+async fn an_instance_is_not_set_aside_for_the_troubles_of_the_store() {
+    let env = Arc::new(ManualEnv::new(1));
+    let hub = MemoryStore::new(Arc::clone(&env) as _).hub(&"test".parse().unwrap());
+    let full = Tampered::new(Arc::clone(&hub) as _, Box::new(FullDisk(AtomicU32::new(0))));
+    let client = Client::with_env(Arc::clone(&hub) as _, Arc::clone(&env) as _);
+    let code: NamedOrchestration<(), u64, Failure> = NamedOrchestration::new("clock").unwrap();
+    let handle = client.start(code, ()).id("a").send().await.unwrap();
+    let worker = clock_worker(Arc::new(full), &env).start().await.unwrap();
+    loop {
+        env.advance(Duration::from_millis(200));
+        tokio::task::yield_now().await;
+        match handle.status().await.unwrap().status() {
+            OrchestrationStatus::Running => break,
+            OrchestrationStatus::Pending => {}
+            other => panic!("the instance is {other:?}"),
+        }
+    }
+    drop(worker);
 }

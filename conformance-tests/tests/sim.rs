@@ -1,7 +1,8 @@
 //! The simulation, seed by seed.
 //!
 //! `SIM_SEEDS` sets how many seeds run and `SIM_FROM` the first of them; a failing seed is
-//! printed with a shrunk plan and can be run again alone.
+//! printed with a shrunk plan and can be run again alone. `SIM_TWICE` sets how many seeds run
+//! twice and are compared.
 
 use conformance_tests::sim::{Plan, RARE, campaign, shrink, simulate};
 
@@ -32,7 +33,7 @@ fn every_seed_keeps_every_promise() {
 
 #[test]
 fn the_same_seed_gives_the_same_run() {
-    for seed in 0..60 {
+    for seed in 0..number("SIM_TWICE", 60) {
         let plan = Plan::of_seed(seed);
         let (first, second) = (simulate(&plan), simulate(&plan));
         assert_eq!(first, second, "seed {seed}");

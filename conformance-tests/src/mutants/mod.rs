@@ -143,7 +143,10 @@ fn of_commits() -> Vec<Mutant> {
         mutant(
             "messages_of_a_commit_dropped",
             |_| Box::new(c::Changed(c::drop_messages)),
-            &["turn_commit::an_applied_commit_shows_its_messages"],
+            &[
+                "turn_commit::an_applied_commit_shows_its_messages",
+                "scenarios::s13_children_run_one_by_one::replayed",
+            ],
         ),
         mutant(
             "activities_of_a_commit_dropped",
@@ -354,7 +357,10 @@ fn of_queues() -> Vec<Mutant> {
         mutant(
             "completions_lost",
             |_| Box::new(q::LosesCompletions),
-            &["activity_commit::a_completion_is_delivered"],
+            &[
+                "activity_commit::a_completion_is_delivered",
+                "scenarios::s02_an_activity_returns_a_value::sticky",
+            ],
         ),
         mutant(
             "completions_acknowledged_only",

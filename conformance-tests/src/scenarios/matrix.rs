@@ -123,8 +123,8 @@ async fn workload(s: &Stage, faulty: &Arc<FaultyBackend>) -> Checked {
     let worker = s.worker_on(Arc::clone(&backend)).activity_fn("long", move |_ctx, n: u64| {
         let env = Arc::clone(&env);
         async move {
-            // Long enough for its lease to be renewed.
-            env.sleep(Duration::from_secs(10)).await;
+            // Long enough for its lease to be renewed, in whatever steps the clock goes.
+            env.sleep(Duration::from_secs(15)).await;
             Ok::<_, Failure>(n)
         }
     });

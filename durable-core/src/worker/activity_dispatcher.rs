@@ -10,7 +10,7 @@ use super::activity_commit::{Finished, commit, complete};
 use super::activity_run;
 use super::lease_keeper::Running;
 use super::pace::Pace;
-use super::shared::Shared;
+use super::shared::{Fetched, Shared};
 use crate::backend::{ActivityCommit, ActivityWork, BackendErrorKind, ReceiveActivities};
 use crate::env::BoxFuture;
 use crate::telemetry;
@@ -39,10 +39,14 @@ pub(super) async fn run(shared: Arc<Shared>, running: Arc<Running>) {
             queues: shared.options.queues.clone(),
             worker: shared.worker,
         };
-        let received = tokio::select! {
-            biased;
-            received = shared.backend.receive_activities(request) => received,
-            () = shared.stopped() => return,
+        let received = match shared.fetch(shared.backend.receive_activities(request)).await {
+            Fetched::Work(received) => received,
+            Fetched::Stop(last) => {
+                for work in last.into_iter().flatten().flatten() {
+                    activity_run::abandon(&shared, work.lease, Duration::ZERO).await;
+                }
+                return;
+            }
         };
         match received {
             Ok(works) => {

@@ -186,7 +186,8 @@ fn not_served(shared: &Arc<Shared>, work: &ActivityWork, task: &ActivityTask) ->
     Performed::Result(Err(Failure::of_kind(FailureKind::NotRegistered, text)))
 }
 
-async fn abandon(shared: &Arc<Shared>, lease: ActivityLease, delay: Duration) {
+/// Gives an activity back, for others to fetch after the delay.
+pub(super) async fn abandon(shared: &Arc<Shared>, lease: ActivityLease, delay: Duration) {
     for given_back in shared.backend.abandon_activities(vec![lease], delay).await {
         if let Err(error) = given_back {
             // The lease ends by itself.

@@ -10,6 +10,7 @@ mod activity_commit;
 mod activity_dispatcher;
 mod activity_run;
 pub(crate) mod commit_builder;
+mod excuses;
 mod lease_keeper;
 mod options;
 mod orchestration_dispatcher;

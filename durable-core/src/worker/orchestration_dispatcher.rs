@@ -10,7 +10,7 @@ use super::commit_builder::{
     Prepared, build, control_before_start, open_children, set_aside, terminate_set_aside,
 };
 use super::session::{LoadError, Session, load_history, load_record};
-use super::shared::Shared;
+use super::shared::{Fetched, Shared};
 use crate::backend::{
     Applied, BackendErrorKind, CommitOutcome, OrchestrationStatus, ReceiveTurns, TurnCommit,
     TurnLease, TurnWork,
@@ -47,10 +47,14 @@ pub(super) async fn run(shared: Arc<Shared>) {
             wait: shared.options.idle_wait,
             worker: shared.worker,
         };
-        let received = tokio::select! {
-            biased;
-            received = shared.backend.receive_turns(request) => received,
-            () = shared.stopped() => return,
+        let received = match shared.fetch(shared.backend.receive_turns(request)).await {
+            Fetched::Work(received) => received,
+            Fetched::Stop(last) => {
+                for work in last.into_iter().flatten().flatten() {
+                    abandon(&shared, work.lease, Duration::ZERO).await;
+                }
+                return;
+            }
         };
         match received {
             Ok(works) if works.is_empty() => {}
@@ -107,7 +111,8 @@ async fn abandon(shared: &Arc<Shared>, lease: TurnLease, delay: Duration) {
 
 async fn run_one(shared: &Arc<Shared>, work: &TurnWork) -> TurnRan {
     let now = shared.env.now();
-    if work.delivery > shared.options.deliveries_max && !asks_to_resume(work) {
+    let deliveries = work.delivery.saturating_sub(shared.excuses.count(&work.lease.instance));
+    if deliveries > shared.options.deliveries_max && !asks_to_resume(work) {
         let report = poisoned(work.delivery);
         return put_aside(shared, work, OrchestrationStatus::Quarantined, report, now).await;
     }
@@ -175,7 +180,7 @@ async fn load(
                 let commit = control_before_start(shared, work, messages, record, details, now);
                 Err(TurnRan::Commit(Box::new(Prepared { commit, keep: None })))
             }
-            Err(error) => Err(give_up(work, &error)),
+            Err(error) => Err(give_up(shared, work, &error)),
         };
     }
     match Session::load(shared, work).await {
@@ -194,11 +199,14 @@ async fn load(
             let report = undecodable("its history or record", &error);
             Err(put_aside(shared, work, OrchestrationStatus::Quarantined, report, now).await)
         }
-        Err(error) => Err(give_up(work, &error)),
+        Err(error) => Err(give_up(shared, work, &error)),
     }
 }
 
-fn give_up(work: &TurnWork, error: &LoadError) -> TurnRan {
+fn give_up(shared: &Shared, work: &TurnWork, error: &LoadError) -> TurnRan {
+    if matches!(error, LoadError::Backend(_)) {
+        shared.excuses.add(&work.lease.instance);
+    }
     tracing::warn!(instance = %work.lease.instance, ?error, "could not load the instance");
     TurnRan::Abandon(ERROR_PAUSE.saturating_mul(work.delivery.min(30)))
 }
@@ -297,7 +305,7 @@ async fn put_aside(
                 _ => return TurnRan::Abandon(ERROR_PAUSE),
             }
         }
-        Err(error) => return give_up(work, &error),
+        Err(error) => return give_up(shared, work, &error),
     };
     if let Some(terminate) = asked_to_terminate(work) {
         // Ending it needs no code: its history only has to tell which children it left.
@@ -363,7 +371,11 @@ async fn commit(shared: Arc<Shared>, commits: Vec<TurnCommit>, permit: OwnedSema
         tries += 1;
         for (receipt, result) in receipts.into_iter().zip(results) {
             match result {
+<<<<<<< HEAD
                 Ok(CommitOutcome::Applied) => receipt.applied(),
+=======
+                Ok(CommitOutcome::Applied) => shared.excuses.forget(&receipt.instance),
+>>>>>>> sim
                 Ok(outcome) => {
                     tracing::debug!(instance = %receipt.instance, ?outcome, "{} (DT0007)", telemetry::COMMIT_REFUSED);
                     shared.sessions.forget(&receipt.instance);
@@ -374,6 +386,7 @@ async fn commit(shared: Arc<Shared>, commits: Vec<TurnCommit>, permit: OwnedSema
                         Some(again) => pending.push(*again),
                         None => {
                             shared.sessions.forget(&receipt.instance);
+                            shared.excuses.add(&receipt.instance);
                             abandon(&shared, receipt.lease, ERROR_PAUSE).await;
                         }
                     }

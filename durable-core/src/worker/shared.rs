@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
@@ -10,12 +11,13 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 use tokio::sync::{Notify, watch};
 
+use super::excuses::Excuses;
 use super::options::WorkerOptions;
 use super::pace::Pace;
 use super::session_cache::SessionCache;
 use super::tracking_dispatcher::TrackingSink;
 use crate::backend::{Backend, BackendError, Envelope, Retry};
-use crate::env::{BoxFuture, SharedEnv};
+use crate::env::{BoxFuture, SharedEnv, timeout};
 use crate::ids::{InstanceId, MessageId, Name, WorkerId};
 use crate::model::Message;
 use crate::model::wire;
@@ -34,6 +36,7 @@ pub(super) struct Shared {
     pub(super) hub: Arc<str>,
     pub(super) sessions: SessionCache,
     paces: HashMap<Name, Arc<Pace>, RandomState>,
+    pub(super) excuses: Excuses,
     stop: watch::Sender<bool>,
     order: AtomicU64,
     tasks: AtomicUsize,
@@ -45,6 +48,17 @@ impl std::fmt::Debug for Shared {
         f.debug_struct("Shared").field("worker", &self.worker).finish_non_exhaustive()
     }
 }
+
+/// How a fetch ended.
+pub(super) enum Fetched<T> {
+    /// As usual.
+    Work(T),
+    /// The worker stops; what the fetch still brought has to be given back.
+    Stop(Option<T>),
+}
+
+/// How long a fetch is waited for when the worker stops.
+const LAST_FETCH: Duration = Duration::from_millis(100);
 
 /// Counts a task as running while it lives.
 struct TaskGuard(Arc<Shared>);
@@ -73,6 +87,7 @@ impl Shared {
             paces: registry.served_activities().map(|n| (n.clone(), Arc::default())).collect(),
             registry,
             sessions: SessionCache::new(options.sticky_bytes),
+            excuses: Excuses::default(),
             options,
             sinks,
             hub,
@@ -134,6 +149,22 @@ impl Shared {
         let mut stop = self.stop.subscribe();
         // The sender lives as long as `self`.
         let _ = stop.wait_for(|stop| *stop).await;
+    }
+
+    /// Waits for what a fetch brings, or until the worker stops. A store across a network may
+    /// just be handing out work then: it is waited for a little, so that it can be given back
+    /// instead of being on loan until its lease ends.
+    pub(super) async fn fetch<T>(&self, fetch: impl Future<Output = T>) -> Fetched<T> {
+        let mut fetch = pin!(fetch);
+        tokio::select! {
+            biased;
+            fetched = &mut fetch => return Fetched::Work(fetched),
+            () = self.stopped() => {}
+        }
+        if !self.backend.capabilities().multi_process {
+            return Fetched::Stop(None);
+        }
+        Fetched::Stop(timeout(&*self.env, LAST_FETCH, fetch).await.ok())
     }
 
     /// Completes when no task runs any more.
