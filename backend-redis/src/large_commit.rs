@@ -21,7 +21,7 @@ use crate::reply::outcome;
 use crate::scripts::SCRIPTS;
 
 /// Most parts that one script handles.
-pub(crate) const PARTS_MAX: usize = 256;
+pub(crate) const PARTS_MAX: usize = 128;
 
 /// How many parts a commit has.
 pub(crate) fn parts(commit: &TurnCommit) -> usize {

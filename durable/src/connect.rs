@@ -86,8 +86,8 @@ fn decode(text: &str) -> Result<String, Error> {
 /// | `sled:PATH` | a folder, for one process | loss of power |
 /// | `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]` | a server, for any number of processes | as the server is set |
 ///
-/// `rediss:` is an encrypted `redis:`, which also takes `prefix` (what its keys begin with) and
-/// `durability` (`none`, `everysec`, `always`: what the server must guarantee).
+/// `redis:` also takes `prefix` (what its keys begin with) and `durability` (`none`, `everysec`,
+/// `always`: what the server must guarantee). `rediss:` is the same over an encrypted connection.
 ///
 /// `?hub=NAME` chooses the task hub; hubs on one store never see each other. Special characters
 /// of a path are percent-encoded.
