@@ -371,11 +371,10 @@ async fn commit(shared: Arc<Shared>, commits: Vec<TurnCommit>, permit: OwnedSema
         tries += 1;
         for (receipt, result) in receipts.into_iter().zip(results) {
             match result {
-<<<<<<< HEAD
-                Ok(CommitOutcome::Applied) => receipt.applied(),
-=======
-                Ok(CommitOutcome::Applied) => shared.excuses.forget(&receipt.instance),
->>>>>>> sim
+                Ok(CommitOutcome::Applied) => {
+                    shared.excuses.forget(&receipt.instance);
+                    receipt.applied();
+                }
                 Ok(outcome) => {
                     tracing::debug!(instance = %receipt.instance, ?outcome, "{} (DT0007)", telemetry::COMMIT_REFUSED);
                     shared.sessions.forget(&receipt.instance);
