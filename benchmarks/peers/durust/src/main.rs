@@ -1,5 +1,7 @@
 //! The workloads on durust with its SQLite backend, which sets `synchronous=FULL`.
 
+#![forbid(unsafe_code)]
+
 mod waiters;
 mod workflows;
 
