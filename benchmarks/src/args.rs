@@ -40,7 +40,7 @@ const TABLE: &[(&str, usize, usize)] = &[
     ("replay", 1, 10_000),
     ("parked", 1_000, 1_000_000),
     ("recovery", 1, 100_000),
-    ("overload", 1_000, 100_000),
+    ("overload", 1_000, 20_000),
 ];
 
 /// Stores of the whole table.
@@ -57,6 +57,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("parked", "redis:always"),
     ("recovery", "redis:everysec"),
     ("recovery", "redis:always"),
+    ("overload", "redis:everysec"),
     ("overload", "redis:always"),
 ];
 
