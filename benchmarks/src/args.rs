@@ -24,6 +24,8 @@ pub(crate) struct Args {
     count: Option<usize>,
     pub(crate) repeat: usize,
     pub(crate) json: Option<PathBuf>,
+    /// A report to be shown again instead of measuring.
+    pub(crate) show: Option<PathBuf>,
 }
 
 /// The table: workload, in flight, count.
@@ -65,7 +67,8 @@ const USAGE: &str =
     "usage: cargo xtask bench [WORKLOAD] [--backend URL] [--in-flight N] [--count N] [--repeat R] [--json FILE]
 workloads: hello5 fanout100 fanout10000 chain2000 children events replay parked recovery overload
 backends: memory: sled: sled:PATH redis:everysec redis:always redis://HOST:PORT
-Without a workload: the whole table, on --backend or on all; with --json also tables and plots beside FILE.";
+Without a workload: the whole table, on --backend or on all; with --json also tables and plots beside FILE.
+--show FILE: no measuring; tables and plots of a report again.";
 
 impl Args {
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
@@ -76,6 +79,7 @@ impl Args {
             count: None,
             repeat: 1,
             json: None,
+            show: None,
         };
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"));
@@ -87,6 +91,7 @@ impl Args {
                 "--count" => args.count = Some(number(value()?)?),
                 "--repeat" => args.repeat = number(value()?)?.max(1),
                 "--json" => args.json = Some(value()?.into()),
+                "--show" => args.show = Some(value()?.into()),
                 "--help" | "-h" => return Err(USAGE.to_owned()),
                 name if !name.starts_with('-') && args.workload.is_none() => {
                     args.workload = Some(word)

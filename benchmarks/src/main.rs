@@ -18,8 +18,11 @@ mod suite;
 mod table;
 mod workloads;
 
+use std::path::Path;
+
 use args::Args;
 use report::Measured;
+use suite::Report;
 
 /// What a service that allocates as much as this would use too.
 #[global_allocator]
@@ -49,15 +52,22 @@ fn one_workload(args: &Args) -> Result<()> {
 }
 
 fn whole_table(args: &Args) -> Result<()> {
+    if let Some(path) = &args.show {
+        let report: Report = serde_json::from_slice(&std::fs::read(path)?)?;
+        return show(&report, path);
+    }
     let report = suite::run(args)?;
     println!("{}", table::markdown(&report));
-    if let Some(path) = &args.json {
-        std::fs::write(path, serde_json::to_string_pretty(&report)?)?;
-        for workload in ["hello5", "fanout100"] {
-            let file = path.with_file_name(format!("{workload}.svg"));
-            std::fs::write(file, plot::throughput(&report, workload))?;
-        }
-        std::fs::write(path.with_extension("md"), table::markdown(&report))?;
+    let Some(path) = &args.json else { return Ok(()) };
+    std::fs::write(path, serde_json::to_string_pretty(&report)?)?;
+    show(&report, path)
+}
+
+/// Writes the table and the plots beside the report.
+fn show(report: &Report, path: &Path) -> Result<()> {
+    for workload in ["hello5", "fanout100"] {
+        let file = path.with_file_name(format!("{workload}.svg"));
+        std::fs::write(file, plot::throughput(report, workload))?;
     }
-    Ok(())
+    Ok(std::fs::write(path.with_extension("md"), table::markdown(report))?)
 }

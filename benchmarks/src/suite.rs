@@ -50,7 +50,11 @@ fn said(program: &str, arguments: &[&str]) -> String {
 }
 
 fn commit() -> String {
-    let changed = if said("git", &["status", "--porcelain"]).is_empty() { "" } else { ", changed" };
+    let changed = if said("git", &["status", "--porcelain", "--untracked-files=no"]).is_empty() {
+        ""
+    } else {
+        ", changed"
+    };
     format!("{}{changed}", said("git", &["rev-parse", "--short", "HEAD"]))
 }
 

@@ -16,7 +16,9 @@ impl Group<'_> {
         let mut values: Vec<f64> = self.rows.iter().map(|row| figure(row)).collect();
         values.sort_by(f64::total_cmp);
         let at = |n: usize| values.get(n).copied().unwrap_or_default();
-        (at(0), at(values.len() / 2), at(values.len().saturating_sub(1)))
+        let last = values.len().saturating_sub(1);
+        // Of an even number, half-way between the two in the middle.
+        (at(0), f64::midpoint(at(last / 2), at(last.div_ceil(2))), at(last))
     }
 }
 
