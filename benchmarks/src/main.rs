@@ -69,5 +69,5 @@ fn show(report: &Report, path: &Path) -> Result<()> {
         let file = path.with_file_name(format!("{workload}.svg"));
         std::fs::write(file, plot::throughput(report, workload))?;
     }
-    Ok(std::fs::write(path.with_extension("md"), table::markdown(report))?)
+    Ok(std::fs::write(path.with_extension("txt"), table::markdown(report))?)
 }
