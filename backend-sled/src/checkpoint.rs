@@ -11,6 +11,7 @@ use durable_core::hot::{HubState, SlotSnapshot, StoredChunk};
 use durable_core::ids::{ExecutionId, InstanceId};
 
 use crate::committer::Committer;
+use crate::crash_point::crash_point;
 use crate::disk::{Disk, DiskState, seal_history, seal_row};
 use crate::error::from_sled;
 use crate::hub::Inner;
@@ -112,7 +113,9 @@ pub(crate) fn write(committer: &mut Committer, slice: Slice) -> BackendResult<()
     let wal_from = if done { upto } else { committer.wal_from };
     let values = hub.disk.values.load(Ordering::Relaxed);
     Disk::put_state(&mut batch, DiskState { wal_from, values });
+    crash_point("rows are about to be written");
     hub.disk.tree.apply_batch(batch).map_err(|e| from_sled("checkpoint", e))?;
+    crash_point("rows are written and still in memory");
 
     let mut inner = hub.inner.lock();
     for m in moved {
@@ -134,6 +137,7 @@ pub(crate) fn write(committer: &mut Committer, slice: Slice) -> BackendResult<()
     }
     drop(inner);
     if done {
+        crash_point("all rows are written and the log is not cut");
         cut_log(committer, upto)?;
     }
     Ok(())
@@ -227,6 +231,7 @@ fn cut_log(committer: &mut Committer, upto: u64) -> BackendResult<()> {
         }
         tree.apply_batch(batch).map_err(|e| from_sled("checkpoint", e))?;
         from = end;
+        crash_point("the log is cut in part");
     }
     committer.wal_from = upto;
     Ok(())

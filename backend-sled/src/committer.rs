@@ -7,6 +7,7 @@ use std::time::Duration;
 use durable_core::backend::BackendResult;
 
 use crate::checkpoint::{self, Cycle};
+use crate::crash_point::crash_point;
 use crate::error::from_sled;
 use crate::high_water::HighWater;
 use crate::hub::Hub;
@@ -88,6 +89,7 @@ impl Committer {
         if values.is_empty() {
             return Ok(());
         }
+        crash_point("a group is about to be written");
         for value in values {
             self.bytes += value.len() as u64;
             self.hub
@@ -96,9 +98,13 @@ impl Committer {
                 .insert(keys::wal(self.next), value)
                 .map_err(|e| from_sled("commit", e))?;
             self.next += 1;
+            crash_point("a group is written in part");
         }
+        crash_point("a group is written and not flushed");
         self.hub.disk.flush()?;
+        crash_point("a group is flushed and not noted");
         self.high_water.note(self.next - 1);
+        crash_point("a group is noted and not announced");
         Ok(())
     }
 

@@ -11,6 +11,7 @@ mod checkpoint;
 mod codec;
 mod committer;
 mod config;
+mod crash_point;
 mod disk;
 mod error;
 mod high_water;
@@ -28,4 +29,6 @@ mod values;
 
 pub use backend::SledBackend;
 pub use config::SledSettings;
+#[cfg(feature = "crash-points")]
+pub use crash_point::CRASH_POINTS;
 pub use store::SledStore;

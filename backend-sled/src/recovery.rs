@@ -15,6 +15,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
 use crate::committer::Committer;
+use crate::crash_point::crash_point;
 use crate::disk::{Disk, check_format, owned, read_row};
 use crate::error::{damaged, from_sled};
 use crate::high_water::{HighWater, lost};
@@ -50,8 +51,10 @@ pub(crate) fn open(
         );
         return Err(BackendError::new(BackendErrorKind::Corrupt, "open", text));
     }
+    crash_point("rows are read");
     recovery.load_tracking()?;
     let (next, bytes) = recovery.replay_log(stored.wal_from)?;
+    crash_point("the log is replayed");
     if next - 1 < noted {
         return Err(lost(noted, next - 1));
     }
@@ -158,6 +161,7 @@ impl Recovery {
             let Some(number) = keys::wal_number(&key) else { continue };
             if number < wal_from {
                 self.disk.tree.remove(key).map_err(|e| from_sled("open", e))?;
+                crash_point("a superfluous group is removed");
                 continue;
             }
             if number != next {

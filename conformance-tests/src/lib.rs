@@ -26,6 +26,7 @@
 pub mod check;
 mod checks;
 mod driver;
+pub mod evidence;
 pub mod faults;
 pub mod fixture;
 pub mod manual_env;

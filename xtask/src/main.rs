@@ -7,12 +7,17 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks")]
 
 mod bench;
+mod campaign;
 mod conformance;
 mod fix;
+mod generated;
+mod guarantees;
+mod long_runs;
 mod shell;
 mod sim;
 mod source;
 mod tidy;
+mod torture;
 mod verify;
 mod workspace;
 
@@ -26,7 +31,10 @@ usage: cargo xtask <command>
   bench    measure one workload, or the whole table: `cargo xtask bench --help`
   tidy     the repository's own rules: layers, file sizes, manifests, paths, documentation
   conformance --backend memory|sled|redis   the contract's suite over an adapter, as a table
-  sim --seeds N [--from S]            the deterministic simulation of the engine
+  guarantees [--check]                what proves each guarantee, into the documents
+  sim --seeds N [--from S] [--record] the deterministic simulation of the engine
+  torture --backend sled [--kills N] [--mutations M] [--seed S] [--record]
+           processes killed at named points and at random, stores damaged
 ";
 
 fn main() -> ExitCode {
@@ -38,7 +46,9 @@ fn main() -> ExitCode {
         ["fix"] => Some(fix::run()),
         ["tidy"] => Some(tidy::run()),
         ["conformance", rest @ ..] => conformance::run(rest),
+        ["guarantees", rest @ ..] => guarantees::run(rest),
         ["sim", rest @ ..] => sim::run(rest),
+        ["torture", rest @ ..] => torture::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Some(true)

@@ -1,5 +1,6 @@
 //! Running other programs, visibly.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::workspace;
@@ -41,6 +42,37 @@ pub(crate) fn cargo_output(arguments: &[&str]) -> Option<(bool, String)> {
             None
         }
     }
+}
+
+/// Runs `cargo` in the workspace root, shows what it writes to its standard output line by line,
+/// and gives each line to `hear`; whether it succeeded.
+pub(crate) fn cargo_lines(
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+    mut hear: impl FnMut(&str),
+) -> bool {
+    let settings: String =
+        variables.iter().map(|(name, value)| format!("{name}='{value}' ")).collect();
+    println!("\n$ {settings}cargo {}", arguments.join(" "));
+    let child = Command::new(program())
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .current_dir(workspace::root())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) => {
+            eprintln!("cargo did not start: {error}");
+            return false;
+        }
+    };
+    for line in child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()) {
+        let Ok(line) = line else { break };
+        println!("{line}");
+        hear(&line);
+    }
+    child.wait().is_ok_and(|status| status.success())
 }
 
 /// Whether `cargo <subcommand>` is installed here.

@@ -4,7 +4,7 @@
 //! all there is to mend. The tests come last: their summary is the last thing on the screen.
 
 use crate::shell::{cargo, has_cargo};
-use crate::{tidy, workspace};
+use crate::{guarantees, tidy, workspace};
 
 /// The facade, the one crate whose features users choose.
 const FACADE: &str = "durable";
@@ -16,13 +16,14 @@ type Step = fn() -> bool;
 
 /// Runs all steps; whether all passed.
 pub(crate) fn run() -> bool {
-    let steps: [(&str, Step); 7] = [
+    let steps: [(&str, Step); 8] = [
         ("format", format),
         ("tidy", tidy::run),
         ("lints", lints),
         ("documentation", documentation),
         ("dependencies", dependencies),
         ("documentation tests", doc_tests),
+        ("guarantees", guarantees::check),
         ("tests", tests),
     ];
     let failed: Vec<&str> =

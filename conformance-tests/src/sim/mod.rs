@@ -27,7 +27,7 @@ pub use bugs::{EngineBug, engine_bugs};
 pub use campaign::{Findings, campaign};
 pub use plan::{Blow, Chaos, InstancePlan, Plan, Trouble, WorkerPlan};
 pub use program::{Program, Step};
-pub use reached::{RARE, Reached, Violation};
+pub use reached::{INVARIANTS, RARE, Reached, Violation};
 pub use run::Outcome;
 
 /// Runs the simulation of a plan.

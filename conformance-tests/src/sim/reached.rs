@@ -47,6 +47,27 @@ pub const RARE: [&str; 40] = [
     "work was cancelled",
 ];
 
+/// Everything that must hold, and the guarantees that say so.
+pub const INVARIANTS: [(&str, &[&str]); 17] = [
+    ("clients work", &["L1"]),
+    ("contiguous history", &["G3"]),
+    ("effects have events", &["G4"]),
+    ("effects match events", &["G4", "G5"]),
+    ("every instance ends", &["G1", "G7", "L1", "L2"]),
+    ("fencing", &["G6"]),
+    ("hubs are isolated", &["G7"]),
+    ("no instance is blocked", &["G11"]),
+    ("no message is lost", &["G7"]),
+    ("no panic", &["G16"]),
+    ("readable history", &["G16", "G17"]),
+    ("recorded once", &["G3", "G5"]),
+    ("status matches history", &["G4", "G17"]),
+    ("terminal is final", &["G10"]),
+    ("the result is that of the model", &["G1", "G3", "G8"]),
+    ("timers are never early", &["G9"]),
+    ("workers start", &["L2"]),
+];
+
 /// How often each rare path was taken. A simulation that never takes one proves nothing
 /// about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -114,6 +135,7 @@ impl Notes {
 
     /// Keeps the first violation: later ones may be its consequences.
     pub(super) fn violated(&self, invariant: &'static str, text: impl Into<String>) {
+        debug_assert!(INVARIANTS.iter().any(|(known, _)| *known == invariant), "{invariant}");
         self.with(|inner| {
             inner.violation.get_or_insert_with(|| Violation { invariant, text: text.into() });
         });

@@ -1,0 +1,44 @@
+//! `cargo xtask torture --backend NAME [--kills N] [--mutations M] [--seed S] [--record]`: real
+//! processes are killed, real files damaged.
+
+use crate::campaign::{self, Options};
+
+/// A campaign of an adapter. Its tests hear how long to run by the variables `KILLS`, `MUTATIONS`
+/// and `SEED`, and answer with summaries.
+struct Campaign {
+    backend: &'static str,
+    package: &'static str,
+    features: &'static str,
+    test: &'static str,
+    /// Names of tests: all that contain one of these.
+    filters: &'static [&'static str],
+}
+
+/// Adapters that have one. To add yours, add a row, and the kinds of its summaries to the record.
+const CAMPAIGNS: [Campaign; 1] = [Campaign {
+    backend: "sled",
+    package: "backend-sled",
+    features: "crash-points",
+    test: "crash",
+    filters: &["killed_again_and_again", "damage_is_reported"],
+}];
+
+/// Runs it; `None` when the arguments make no sense, else whether all held.
+pub(crate) fn run(arguments: &[&str]) -> Option<bool> {
+    let options = Options::parse(arguments, &["backend", "kills", "mutations", "seed"])?;
+    let name = options.text("backend")?;
+    let campaign = CAMPAIGNS.iter().find(|campaign| campaign.backend == name)?;
+    let mut variables = vec![
+        ("KILLS", options.number("kills", 100)?.to_string()),
+        ("MUTATIONS", options.number("mutations", 100)?.to_string()),
+    ];
+    if options.text("seed").is_some() {
+        variables.push(("SEED", options.number("seed", 0)?.to_string()));
+    }
+    let mut words = vec!["test", "--release", "--package", campaign.package];
+    words.extend(["--features", campaign.features, "--test", campaign.test, "--"]);
+    words.extend(campaign.filters);
+    // One after the other: both keep the disk busy.
+    words.extend(["--nocapture", "--test-threads=1"]);
+    Some(campaign::run(&words, &variables, options.record))
+}
