@@ -13,7 +13,7 @@ use crate::args::Args;
 use crate::backend::RedisBackend;
 use crate::codec::Decoded;
 use crate::error::Effect;
-use crate::receive::{Bell, Look};
+use crate::receive::{Bell, Look, Wanted};
 use crate::reply::{Reply, read};
 use crate::scripts::SCRIPTS;
 use crate::values;
@@ -57,13 +57,15 @@ impl ActivityQueue for RedisBackend {
         let script = &SCRIPTS.receive_activities;
         let queues = &request.queues;
         let (max, lease_for) = (request.max.clamp(1, TASKS_MAX), request.lease_for);
-        let look = || async move {
-            let args = self.args(script).count(max).span(lease_for).bytes(&self.seed());
+        let look = |home: u16, max: usize| async move {
+            let home = self.numbered(home);
+            let args = Args::of(script, home).count(max).span(lease_for).bytes(&self.seed());
             let args = queues.iter().fold(args, |args, queue| args.text(queue.as_str()));
             let answer = self.call(operation, Effect::Writes, script, args).await?;
             read(operation, "an answer", read_works(Reply::new(operation, answer)?))
         };
-        self.receive(operation, (Bell::Activities, queues), request.wait, look).await
+        let wanted = Wanted { bell: Bell::Activities, queues, max, wait: request.wait };
+        self.receive(operation, wanted, look).await
     }
 
     async fn renew_activities(
@@ -71,13 +73,15 @@ impl ActivityQueue for RedisBackend {
         renewals: Vec<RenewActivity>,
     ) -> Vec<BackendResult<RenewOutcome>> {
         let outcomes = [RenewOutcome::Renewed, RenewOutcome::Lost, RenewOutcome::Cancelled];
-        let args = |args: Args, r: &RenewActivity| {
-            args.activity(&r.lease)
+        let script = &SCRIPTS.renew_activity;
+        let args = |r: &RenewActivity| {
+            self.args(script, &r.lease.instance)
+                .activity(&r.lease)
                 .span(r.lease_for)
                 .flag(r.progress.is_some())
                 .bytes(r.progress.as_deref().unwrap_or_default())
         };
-        self.each("renew_activities", &SCRIPTS.renew_activity, &renewals, &outcomes, args).await
+        self.each("renew_activities", script, &renewals, &outcomes, args).await
     }
 
     async fn abandon_activities(
@@ -86,7 +90,8 @@ impl ActivityQueue for RedisBackend {
         delay: Duration,
     ) -> Vec<BackendResult<AbandonOutcome>> {
         let outcomes = [AbandonOutcome::Done, AbandonOutcome::Lost];
-        let args = |args: Args, l: &ActivityLease| args.activity(l).span(delay);
-        self.each("abandon_activities", &SCRIPTS.abandon_activity, &leases, &outcomes, args).await
+        let script = &SCRIPTS.abandon_activity;
+        let args = |l: &ActivityLease| self.args(script, &l.instance).activity(l).span(delay);
+        self.each("abandon_activities", script, &leases, &outcomes, args).await
     }
 }

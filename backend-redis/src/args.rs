@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use durable_core::backend::{
-    ActivityLease, CreateInstance, Disposition, Envelope, ReusePolicy, TurnCommit,
+    ActivityLease, CreateInstance, Disposition, Envelope, ReusePolicy, TurnCommit, TurnLease,
 };
 use durable_core::ids::{ExecutionId, MessageId};
 use durable_core::time::Timestamp;
 use redis::Cmd;
 
+use crate::link::Call;
+use crate::partition::Partition;
 use crate::scripts::Script;
 use crate::values;
 
@@ -18,29 +20,41 @@ const MICROS_MAX: u64 = 9_000_000_000_000_000;
 /// The longest span in microseconds: with the time of day it stays below [`MICROS_MAX`].
 const SPAN_MAX: u64 = 4_000_000_000_000_000;
 
-/// Command, hash, count of keys, key.
-const ARGS_BEFORE: usize = 4;
-
 /// The call of a script.
-pub(crate) struct Args(Cmd);
+pub(crate) struct Args {
+    slot: u16,
+    cmd: Cmd,
+    /// Command, hash, count of keys, keys.
+    before: usize,
+}
 
 impl Args {
-    /// The call of a script on the keys that begin with `base`.
-    pub(crate) fn of(script: &Script, base: &[u8]) -> Self {
+    /// The call of a script on the keys of a partition.
+    pub(crate) fn of(script: &Script, partition: &Partition) -> Self {
         let mut cmd = Cmd::with_capacity(16, 256);
-        cmd.arg("EVALSHA").arg(&script.hash).arg(1).arg(base);
-        Self(cmd)
+        cmd.arg("EVALSHA").arg(&script.hash);
+        let before = match &partition.guard {
+            None => {
+                cmd.arg(1).arg(&partition.base);
+                4
+            }
+            Some(guard) => {
+                cmd.arg(2).arg(&partition.base).arg(guard);
+                5
+            }
+        };
+        Self { slot: partition.slot, cmd, before }
     }
 
-    pub(crate) fn into_cmd(self) -> Cmd {
-        self.0
+    pub(crate) fn into_call(self) -> Call {
+        Call { slot: self.slot, cmd: self.cmd }
     }
 
     /// The call of a script for several items: each is the count of its arguments and these.
-    pub(crate) fn of_several(script: &Script, base: &[u8], items: &[Self]) -> Self {
-        let mut several = Self::of(script, base);
+    pub(crate) fn of_several(script: &Script, partition: &Partition, items: &[Self]) -> Self {
+        let mut several = Self::of(script, partition);
         for item in items {
-            let own = || item.0.args_iter().skip(ARGS_BEFORE);
+            let own = || item.cmd.args_iter().skip(item.before);
             several = several.count(own().count());
             for arg in own() {
                 if let redis::Arg::Simple(bytes) = arg {
@@ -52,7 +66,7 @@ impl Args {
     }
 
     pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {
-        self.0.arg(bytes);
+        self.cmd.arg(bytes);
         self
     }
 
@@ -61,7 +75,7 @@ impl Args {
     }
 
     pub(crate) fn number(mut self, n: u64) -> Self {
-        self.0.arg(n);
+        self.cmd.arg(n);
         self
     }
 
@@ -116,6 +130,10 @@ impl Args {
                 .id(Some(record.execution.0)),
             None => args.text("").text("").text(""),
         }
+    }
+
+    pub(crate) fn turn_lease(self, lease: &TurnLease) -> Self {
+        self.text(lease.instance.as_str()).id(Some(lease.token.0))
     }
 
     pub(crate) fn activity(self, lease: &ActivityLease) -> Self {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,9 +11,9 @@ use durable_core::backend::{
     CommitOutcome, Durability, TurnCommit,
 };
 use durable_core::env::SharedEnv;
-use durable_core::ids::HubName;
+use durable_core::ids::{HubName, InstanceId};
 use parking_lot::Mutex;
-use redis::{Cmd, Value};
+use redis::Value;
 use tokio::sync::watch;
 
 use crate::args::Args;
@@ -21,9 +21,9 @@ use crate::config::RedisDurability;
 use crate::doorbell::{Doorbell, Listener};
 use crate::error::Effect;
 use crate::grouped::Verb;
-use crate::keys;
 use crate::large_commit;
-use crate::link::Link;
+use crate::link::{Call, Link};
+use crate::partition::{self, Partition};
 use crate::reply::outcome;
 use crate::scripts::{SCRIPTS, Script};
 
@@ -37,12 +37,14 @@ const EVERY_SECOND: Duration = Duration::from_secs(1);
 /// A task hub on a Redis server.
 pub struct RedisBackend {
     link: Link,
-    base: Vec<u8>,
+    partitions: Vec<Partition>,
     hub: HubName,
     env: SharedEnv,
     capabilities: Capabilities,
     doorbell: Arc<Doorbell>,
     closed: AtomicBool,
+    /// Which partition is looked at first.
+    pub(crate) turn: AtomicUsize,
     /// Dropped to end the task that listens.
     listening: Mutex<Option<watch::Sender<()>>>,
 }
@@ -73,18 +75,17 @@ impl RedisBackend {
     }
 
     pub(crate) fn open(
-        client: redis::Client,
         link: Link,
-        (prefix, hub): (&str, &HubName),
+        (prefix, hub, partitions): (&str, &HubName, u16),
         env: SharedEnv,
         durability: RedisDurability,
     ) -> Self {
-        let base = keys::base(prefix, hub, keys::PARTITION);
-        let doorbell = Arc::new(Doorbell::default());
+        let partitions = Partition::all(prefix, hub, partitions, link.is_cluster());
+        let doorbell = Arc::new(Doorbell::new(partitions.len()));
         let (stop, stopped) = watch::channel(());
         let listener = Listener {
-            client,
-            channel: [base.as_slice(), b"bell"].concat(),
+            link: link.clone(),
+            channels: partitions.iter().map(|p| [p.base.as_slice(), b"bell"].concat()).collect(),
             doorbell: Arc::clone(&doorbell),
             env: Arc::clone(&env),
             stop: stopped,
@@ -92,12 +93,13 @@ impl RedisBackend {
         env.spawn(Box::pin(listener.run()));
         Self {
             link,
-            base,
+            partitions,
             hub: hub.clone(),
             env,
             capabilities: Self::capabilities(durability),
             doorbell,
             closed: AtomicBool::new(false),
+            turn: AtomicUsize::new(0),
             listening: Mutex::new(Some(stop)),
         }
     }
@@ -110,12 +112,17 @@ impl RedisBackend {
         &self.doorbell
     }
 
-    pub(crate) fn base(&self) -> &[u8] {
-        &self.base
+    pub(crate) fn partitions(&self) -> &[Partition] {
+        &self.partitions
     }
 
-    pub(crate) fn link(&self) -> &Link {
-        &self.link
+    pub(crate) fn numbered(&self, number: u16) -> &Partition {
+        &self.partitions[usize::from(number)]
+    }
+
+    /// Where an instance lives.
+    pub(crate) fn partition(&self, instance: &InstanceId) -> &Partition {
+        &self.partitions[partition::number_of(instance, self.partitions.len())]
     }
 
     pub(crate) fn check_open(&self, operation: &'static str) -> BackendResult<()> {
@@ -125,8 +132,9 @@ impl RedisBackend {
         Ok(())
     }
 
-    pub(crate) fn args(&self, script: &Script) -> Args {
-        Args::of(script, &self.base)
+    /// The call of a script where an instance lives.
+    pub(crate) fn args(&self, script: &Script, instance: &InstanceId) -> Args {
+        Args::of(script, self.partition(instance))
     }
 
     /// Twelve random bytes, of which a script makes the tokens of one batch.
@@ -145,7 +153,7 @@ impl RedisBackend {
         call: Args,
     ) -> BackendResult<Value> {
         self.check_open(operation)?;
-        self.link.call(operation, effect, script, call.into_cmd()).await
+        self.link.call(operation, effect, script, call.into_call()).await
     }
 
     /// Calls a script for each item of a batch in one round trip; an answer of a number stands
@@ -156,10 +164,9 @@ impl RedisBackend {
         script: &Script,
         items: &[I],
         outcomes: &[T],
-        args: impl Fn(Args, &I) -> Args,
+        args: impl Fn(&I) -> Args,
     ) -> Vec<BackendResult<T>> {
-        let calls: Vec<Cmd> =
-            items.iter().map(|item| args(self.args(script), item).into_cmd()).collect();
+        let calls: Vec<Call> = items.iter().map(|item| args(item).into_call()).collect();
         let answers = self.all(operation, Effect::Writes, script, calls).await;
         let read = |answer: BackendResult<Value>| outcome(operation, &answer?, outcomes);
         answers.into_iter().map(read).collect()
@@ -171,7 +178,7 @@ impl RedisBackend {
         operation: &'static str,
         effect: Effect,
         script: &Script,
-        calls: Vec<Cmd>,
+        calls: Vec<Call>,
     ) -> Vec<BackendResult<Value>> {
         if self.check_open(operation).is_err() {
             return calls.iter().map(|_| Err(closed(operation))).collect();
@@ -206,7 +213,8 @@ impl Backend for RedisBackend {
             outcomes: &TURN_OUTCOMES,
         };
         let weight = |c: &(usize, TurnCommit)| large_commit::parts(&c.1);
-        let answers = self.grouped(&verb, &small, weight, |args, c| args.turn(&c.1, 0));
+        let home = |c: &(usize, TurnCommit)| self.partition(&c.1.lease.instance);
+        let answers = self.grouped(&verb, &small, home, weight, |args, c| args.turn(&c.1, 0));
         for ((n, _), answer) in small.iter().zip(answers.await) {
             outcomes[*n] = Some(answer);
         }
@@ -228,7 +236,8 @@ impl Backend for RedisBackend {
             several: &SCRIPTS.commit_activities,
             outcomes: &outcomes,
         };
-        self.grouped(&verb, &commits, |_| 1, args).await
+        let home = |c: &ActivityCommit| self.partition(&c.lease.instance);
+        self.grouped(&verb, &commits, home, |_| 1, args).await
     }
 
     async fn close(&self) -> BackendResult<()> {

@@ -5,7 +5,8 @@ use redis::{Cmd, Value};
 
 use crate::config::RedisDurability;
 use crate::error::{Effect, from_redis, from_server};
-use crate::link::{Link, unexpected};
+use crate::link::unexpected;
+use crate::node::Node;
 
 fn refuse(kind: BackendErrorKind, text: impl Into<String>) -> BackendError {
     BackendError::new(kind, "connect", text)
@@ -32,11 +33,15 @@ impl Info {
         Err(refuse(BackendErrorKind::Incompatible, text))
     }
 
-    fn check_role(&self) -> BackendResult<()> {
-        if self.get("cluster_enabled") == Some("1") {
-            let text = "the server is part of a cluster, which is not supported: use a single one";
+    fn check_kind(&self, is_cluster: bool) -> BackendResult<()> {
+        if self.get("cluster_enabled") == Some("1") && !is_cluster {
+            let text = "the server is part of a cluster: connect by `redis+cluster://…`";
             return Err(refuse(BackendErrorKind::Invalid, text));
         }
+        Ok(())
+    }
+
+    fn check_role(&self) -> BackendResult<()> {
         match self.get("role") {
             Some("master") | None => Ok(()),
             Some(role) => {
@@ -65,7 +70,8 @@ impl Info {
 
 /// Checks the server and tells what an acknowledgement survives there.
 pub(crate) async fn check(
-    link: &Link,
+    node: &Node,
+    is_cluster: bool,
     wanted: Option<RedisDurability>,
 ) -> BackendResult<RedisDurability> {
     let mut info = Cmd::new();
@@ -73,7 +79,7 @@ pub(crate) async fn check(
     let mut config = Cmd::new();
     config.arg("CONFIG").arg("GET").arg("appendfsync");
     let answers =
-        link.send(&[info, config]).await.map_err(|e| from_redis("connect", Effect::Reads, e))?;
+        node.send(&[info, config]).await.map_err(|e| from_redis("connect", Effect::Reads, e))?;
     let mut answers = answers.into_iter();
     let info = match answers.next() {
         Some(Value::BulkString(text)) => Info(String::from_utf8_lossy(&text).into_owned()),
@@ -82,6 +88,7 @@ pub(crate) async fn check(
         _ => return Err(unexpected("connect")),
     };
     info.check_version()?;
+    info.check_kind(is_cluster)?;
     info.check_role()?;
     info.check_eviction()?;
     let appends = info.get("aof_enabled") == Some("1");
@@ -153,6 +160,9 @@ mod tests {
         assert!(info("redis_version:7.2.4\r\nvalkey_version:8.0.1").check_version().is_ok());
         let replica = "role:slave\r\nmaster_host:db1\r\n";
         assert!(refusal(info(replica).check_role()).contains("db1"));
+        let member = info("cluster_enabled:1\r\n");
+        assert!(refusal(member.check_kind(false)).contains("redis+cluster"));
+        assert!(member.check_kind(true).is_ok());
         let policy = "maxmemory_policy:allkeys-lru\r\n";
         assert!(refusal(info(policy).check_eviction()).contains("noeviction"));
         assert!(info("maxmemory_policy:noeviction\r\n").check_eviction().is_ok());

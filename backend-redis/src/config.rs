@@ -6,7 +6,7 @@ use std::time::Duration;
 use durable_core::ids::HubName;
 
 /// What an acknowledgement survives, as the server is configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum RedisDurability {
     /// No append-only file: nothing survives the server. Accepted only when asked for.
@@ -17,21 +17,82 @@ pub enum RedisDurability {
     Always,
 }
 
-/// Settings of a Redis store.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RedisSettings {
-    /// Host name or address of the server.
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RedisAddress {
+    /// Host name or address.
     pub host: String,
-    /// Its port; 6379 unless said otherwise.
+    /// Port.
     pub port: u16,
-    /// Whether the connection is encrypted; needs the feature `tls`.
-    pub tls: bool,
+}
+
+impl RedisAddress {
+    /// An address.
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self { host: host.into(), port }
+    }
+}
+
+impl fmt::Display for RedisAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            return write!(f, "[{}]:{}", self.host, self.port);
+        }
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+/// Which servers hold the hubs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RedisServers {
+    /// One server.
+    Single(RedisAddress),
+    /// A Cluster; some of its nodes are enough, the others are asked for.
+    Cluster(Vec<RedisAddress>),
+    /// The primary that Sentinels know under a name.
+    Sentinel {
+        /// The name of the primary.
+        master: String,
+        /// The Sentinels.
+        sentinels: Vec<RedisAddress>,
+    },
+}
+
+/// A login.
+#[derive(Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct RedisLogin {
     /// Who to log in as; the server's default user when there is only a password.
     pub user: Option<String>,
     /// The password.
     pub password: Option<String>,
-    /// Number of the database.
+}
+
+impl fmt::Debug for RedisLogin {
+    /// Without the password: settings end up in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisLogin").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// Settings of a Redis store.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RedisSettings {
+    /// The servers.
+    pub servers: RedisServers,
+    /// Whether connections are encrypted; needs the feature `tls`.
+    pub tls: bool,
+    /// The login to the servers.
+    pub login: RedisLogin,
+    /// The login to the Sentinels, which have users of their own.
+    pub sentinel_login: RedisLogin,
+    /// Into how many partitions a hub is divided when it is created: each is kept by one node of
+    /// a Cluster. For a hub that exists, this must be its number, or nothing. Default: 1 on one
+    /// server, 16 on a Cluster.
+    pub partitions: Option<u16>,
+    /// Number of the database; a Cluster has only 0.
     pub database: u32,
     /// What all keys begin with: letters, digits and `:._-` only. Default `durable:`.
     pub prefix: String,
@@ -51,14 +112,32 @@ impl Default for RedisSettings {
 }
 
 impl RedisSettings {
-    /// The default settings for a server.
+    /// The default settings for one server.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self::of(RedisServers::Single(RedisAddress::new(host, port)))
+    }
+
+    /// The default settings for a Cluster, some of whose nodes are known.
+    pub fn cluster(nodes: impl IntoIterator<Item = RedisAddress>) -> Self {
+        Self::of(RedisServers::Cluster(nodes.into_iter().collect()))
+    }
+
+    /// The default settings for the primary that Sentinels know under a name.
+    pub fn sentinel(
+        master: impl Into<String>,
+        sentinels: impl IntoIterator<Item = RedisAddress>,
+    ) -> Self {
+        let sentinels = sentinels.into_iter().collect();
+        Self::of(RedisServers::Sentinel { master: master.into(), sentinels })
+    }
+
+    fn of(servers: RedisServers) -> Self {
         Self {
-            host: host.into(),
-            port,
+            servers,
             tls: false,
-            user: None,
-            password: None,
+            login: RedisLogin::default(),
+            sentinel_login: RedisLogin::default(),
+            partitions: None,
             database: 0,
             prefix: "durable:".to_owned(),
             hub: HubName::default(),
@@ -69,13 +148,12 @@ impl RedisSettings {
 }
 
 impl fmt::Debug for RedisSettings {
-    /// Without the password: settings end up in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisSettings")
-            .field("host", &self.host)
-            .field("port", &self.port)
+            .field("servers", &self.servers)
             .field("tls", &self.tls)
-            .field("user", &self.user)
+            .field("login", &self.login)
+            .field("partitions", &self.partitions)
             .field("database", &self.database)
             .field("prefix", &self.prefix)
             .field("hub", &self.hub)

@@ -4,14 +4,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use durable_core::env::SharedEnv;
+use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
+use durable_core::env::{SharedEnv, timeout};
 use durable_core::hot::Signals;
 use durable_core::ids::InstanceId;
 use durable_core::memory::Bells;
+use foldhash::HashMap;
 use futures_util::StreamExt as _;
+use redis::RedisResult;
 use tokio::sync::watch;
 
+use crate::error::{Effect, from_redis};
+use crate::link::Link;
+use crate::node::CONNECT_LIMIT;
 use crate::quiet::Quiet;
+use crate::receive::Bell;
+
+const OPERATION: &str = "subscribe";
 
 /// How soon a lost subscription is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -23,49 +32,69 @@ const LOOK_SUBSCRIBED: Duration = Duration::from_secs(2);
 /// How often it looks while there is no subscription.
 const LOOK_ALONE: Duration = Duration::from_millis(100);
 
-/// The bells of one hub in this process.
+/// What is known of the queues of one partition.
 #[derive(Debug, Default)]
+struct Quiets {
+    turns: Quiet,
+    activities: Quiet,
+    tracking: Quiet,
+}
+
+/// The bells of one hub in this process.
+#[derive(Debug)]
 pub(crate) struct Doorbell {
     pub(crate) bells: Bells,
-    pub(crate) turns: Quiet,
-    pub(crate) activities: Quiet,
-    pub(crate) tracking: Quiet,
+    /// By partition.
+    quiet: Vec<Quiets>,
     subscribed: AtomicBool,
 }
 
 impl Doorbell {
+    pub(crate) fn new(partitions: usize) -> Self {
+        let quiet = (0..partitions).map(|_| Quiets::default()).collect();
+        Self { bells: Bells::default(), quiet, subscribed: AtomicBool::new(false) }
+    }
+
+    /// What is known of a queue of a partition.
+    pub(crate) fn quiet(&self, bell: Bell, partition: u16) -> &Quiet {
+        let quiets = &self.quiet[usize::from(partition)];
+        match bell {
+            Bell::Turns => &quiets.turns,
+            Bell::Activities => &quiets.activities,
+            Bell::Tracking => &quiets.tracking,
+        }
+    }
+
     /// How long a waiting call may rely on being woken.
     pub(crate) fn trust(&self) -> Duration {
         if self.subscribed.load(Ordering::Acquire) { LOOK_SUBSCRIBED } else { LOOK_ALONE }
     }
 
-    /// Rings for what has become possible.
-    pub(crate) fn ring(&self, signals: Signals) {
-        if signals.turns {
-            self.turns.disturb();
-        }
-        if signals.activities {
-            self.activities.disturb();
-        }
-        if signals.tracking {
-            self.tracking.disturb();
-        }
-        self.bells.ring(signals);
+    /// Rings for what has become possible in a partition.
+    fn ring(&self, bell: Bell, partition: u16) {
+        self.quiet(bell, partition).disturb();
+        self.bells.ring(Signals {
+            turns: matches!(bell, Bell::Turns),
+            activities: matches!(bell, Bell::Activities),
+            tracking: matches!(bell, Bell::Tracking),
+        });
     }
 
     /// Rings all bells, because whatever waits has to look.
     pub(crate) fn ring_all(&self) {
-        for quiet in [&self.turns, &self.activities, &self.tracking] {
-            quiet.disturb();
+        for quiets in &self.quiet {
+            quiets.turns.disturb();
+            quiets.activities.disturb();
+            quiets.tracking.disturb();
         }
         self.bells.ring_all();
     }
 
-    fn hear(&self, payload: &[u8]) {
+    fn hear(&self, partition: u16, payload: &[u8]) {
         match payload {
-            b"t" => self.ring(Signals { turns: true, ..Signals::default() }),
-            b"a" => self.ring(Signals { activities: true, ..Signals::default() }),
-            b"k" => self.ring(Signals { tracking: true, ..Signals::default() }),
+            b"t" => self.ring(Bell::Turns, partition),
+            b"a" => self.ring(Bell::Activities, partition),
+            b"k" => self.ring(Bell::Tracking, partition),
             [b'w', id @ ..] => {
                 let id = std::str::from_utf8(id).ok().and_then(|id| InstanceId::new(id).ok());
                 self.bells.ring_changed(id.as_slice());
@@ -77,8 +106,9 @@ impl Doorbell {
 
 /// What the task that listens needs.
 pub(crate) struct Listener {
-    pub(crate) client: redis::Client,
-    pub(crate) channel: Vec<u8>,
+    pub(crate) link: Link,
+    /// The channel of each partition.
+    pub(crate) channels: Vec<Vec<u8>>,
     pub(crate) doorbell: Arc<Doorbell>,
     pub(crate) env: SharedEnv,
     /// Ends the task when the sender is dropped.
@@ -87,7 +117,7 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Listens until the hub is closed or dropped.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(self) {
         let mut stop = self.stop.clone();
         let all = async {
             loop {
@@ -106,16 +136,50 @@ impl Listener {
     }
 
     /// One subscription, until its connection ends.
-    async fn session(&mut self) -> redis::RedisResult<()> {
-        let mut subscription = self.client.get_async_pubsub().await?;
-        subscription.subscribe(self.channel.as_slice()).await?;
+    async fn session(&self) -> BackendResult<()> {
+        let link = self.link.clone();
+        let changed = async {
+            match link.changed() {
+                Some(changed) => changed.notified().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(changed);
+        let client = link.subscription().await?;
+        let subscribe = async {
+            let mut subscription = client.get_async_pubsub().await?;
+            subscription.subscribe(&self.channels).await?;
+            RedisResult::Ok(subscription)
+        };
+        let late = |_| {
+            BackendError::new(
+                BackendErrorKind::Unavailable,
+                OPERATION,
+                "the server does not answer",
+            )
+        };
+        let subscription = timeout(&*self.env, CONNECT_LIMIT, subscribe).await.map_err(late)?;
+        let mut subscription = subscription.map_err(|e| from_redis(OPERATION, Effect::Reads, e))?;
         self.doorbell.subscribed.store(true, Ordering::Release);
         // Whatever rang before is made up for by a look.
         self.doorbell.ring_all();
+        let by_name: HashMap<&[u8], u16> =
+            self.channels.iter().map(Vec::as_slice).zip(0..).collect();
         let mut messages = subscription.on_message();
-        while let Some(message) = messages.next().await {
-            self.doorbell.hear(message.get_payload_bytes());
+        loop {
+            let message = tokio::select! {
+                message = messages.next() => message,
+                () = &mut changed => None,
+            };
+            match message {
+                Some(message) => {
+                    let name = message.get_channel_name().as_bytes();
+                    if let Some(partition) = by_name.get(name) {
+                        self.doorbell.hear(*partition, message.get_payload_bytes());
+                    }
+                }
+                None => return Ok(()),
+            }
         }
-        Ok(())
     }
 }

@@ -3,14 +3,17 @@
 //! What a script costs to begin is more than what most items cost in it. Items of one script are
 //! not one atomic unit in the sense of the contract: each is checked and answered by itself.
 
+use std::collections::BTreeMap;
+
 use durable_core::backend::BackendResult;
-use redis::{Cmd, Value};
+use redis::Value;
 
 use crate::args::Args;
 use crate::backend::RedisBackend;
 use crate::error::Effect;
 use crate::large_commit::PARTS_MAX;
-use crate::link::unexpected;
+use crate::link::{Call, unexpected};
+use crate::partition::Partition;
 use crate::reply::outcome;
 use crate::scripts::Script;
 
@@ -38,39 +41,66 @@ fn group_end<I>(items: &[I], weight: impl Fn(&I) -> usize) -> usize {
     items.len().min(ITEMS_MAX)
 }
 
+/// Which items go into one script: those of one partition, in order.
+fn groups(homes: &[u16], weights: &[usize]) -> Vec<Vec<usize>> {
+    let mut by_home: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+    for (n, home) in homes.iter().enumerate() {
+        by_home.entry(*home).or_default().push(n);
+    }
+    let mut groups = Vec::new();
+    for here in by_home.into_values() {
+        let mut rest = here.as_slice();
+        while !rest.is_empty() {
+            let (group, others) = rest.split_at(group_end(rest, |n| weights[*n]));
+            groups.push(group.to_vec());
+            rest = others;
+        }
+    }
+    groups
+}
+
 impl RedisBackend {
     /// Applies a verb to all items, in groups whose weights stay small, in one round trip.
-    pub(crate) async fn grouped<I: Sync, T: Copy + Sync>(
-        &self,
+    /// `home` says in which partition an item belongs.
+    pub(crate) async fn grouped<'a, I: Sync, T: Copy + Sync>(
+        &'a self,
         verb: &Verb<'_, T>,
         items: &[I],
+        home: impl Fn(&I) -> &'a Partition + Send + Sync,
         weight: impl Fn(&I) -> usize + Send + Sync,
         args: impl Fn(Args, &I) -> Args + Send + Sync,
     ) -> Vec<BackendResult<T>> {
+        let one = |item: &I| args(Args::of(verb.one, home(item)), item);
         if items.len() <= 1 {
-            return self.each(verb.operation, verb.one, items, verb.outcomes, args).await;
+            return self.each(verb.operation, verb.one, items, verb.outcomes, one).await;
         }
-        let (mut groups, mut rest) = (Vec::new(), items);
-        while !rest.is_empty() {
-            let (group, others) = rest.split_at(group_end(rest, &weight));
-            groups.push(group);
-            rest = others;
-        }
-        let call = |group: &&[I]| {
-            let items: Vec<Args> = group.iter().map(|i| args(self.args(verb.one), i)).collect();
-            Args::of_several(verb.several, self.base(), &items).into_cmd()
+        let homes: Vec<u16> = items.iter().map(|i| home(i).number).collect();
+        let weights: Vec<usize> = items.iter().map(weight).collect();
+        let groups = groups(&homes, &weights);
+        let call = |group: &Vec<usize>| {
+            let home = self.numbered(homes[group[0]]);
+            let items: Vec<Args> = group.iter().map(|n| one(&items[*n])).collect();
+            Args::of_several(verb.several, home, &items).into_call()
         };
-        let calls: Vec<Cmd> = groups.iter().map(call).collect();
+        let calls: Vec<Call> = groups.iter().map(call).collect();
         let answers = self.all(verb.operation, Effect::Writes, verb.several, calls).await;
-        let mut outcomes = Vec::with_capacity(items.len());
+        let mut outcomes: Vec<Option<BackendResult<T>>> = Vec::new();
+        outcomes.resize_with(items.len(), || None);
         for (group, answer) in groups.into_iter().zip(answers) {
-            outcomes.extend(match answer {
+            let found = match answer {
                 Ok(answer) => read_group(verb, group.len(), answer),
-                // One of them may have spoilt it for the others. Repeating is always safe.
-                Err(_) => self.each(verb.operation, verb.one, group, verb.outcomes, &args).await,
-            });
+                Err(_) => {
+                    // One of them may have spoilt it for the others. Repeating is always safe.
+                    let items: Vec<&I> = group.iter().map(|n| &items[*n]).collect();
+                    let one = |item: &&I| one(item);
+                    self.each(verb.operation, verb.one, &items, verb.outcomes, one).await
+                }
+            };
+            for (n, outcome) in group.into_iter().zip(found) {
+                outcomes[n] = Some(outcome);
+            }
         }
-        outcomes
+        outcomes.into_iter().map(|o| o.unwrap_or_else(|| Err(unexpected(verb.operation)))).collect()
     }
 }
 
@@ -94,5 +124,11 @@ mod tests {
         assert_eq!(group_end(&[PARTS_MAX - 50, 50, 50], |w| *w), 2);
         assert_eq!(group_end(&[PARTS_MAX, 1], |w| *w), 1);
         assert_eq!(group_end(&[PARTS_MAX * 2, 1], |w| *w), 1);
+    }
+
+    #[test]
+    fn each_group_is_of_one_partition() {
+        let groups = groups(&[3, 1, 3, 1, 3], &[1, 1, PARTS_MAX, 1, 1]);
+        assert_eq!(groups, vec![vec![1, 3], vec![0], vec![2], vec![4]]);
     }
 }

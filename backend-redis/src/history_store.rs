@@ -2,6 +2,13 @@
 
 use std::time::Duration;
 
+use crate::backend::RedisBackend;
+use crate::codec::{Damaged, Decoded};
+use crate::doorbell::Doorbell;
+use crate::error::{Effect, damaged};
+use crate::reply::{Reply, read};
+use crate::scripts::SCRIPTS;
+use crate::values::{self, Beside};
 use async_trait::async_trait;
 use durable_core::backend::{
     BackendResult, HistoryPage, HistoryRead, HistoryStore, InstancePage, InstanceQuery,
@@ -9,26 +16,12 @@ use durable_core::backend::{
 };
 use durable_core::ids::{ExecutionId, InstanceId};
 use durable_core::time::Timestamp;
-use redis::{Cmd, Value};
-
-use crate::args::Args;
-use crate::backend::RedisBackend;
-use crate::codec::{Damaged, Decoded};
-use crate::doorbell::Doorbell;
-use crate::error::{Effect, damaged, from_redis, from_server};
-use crate::link::unexpected;
-use crate::reply::{Reply, read};
-use crate::scripts::SCRIPTS;
-use crate::values::{self, Beside};
 
 /// Page size when none is asked for.
 const PAGE_ITEMS: usize = 100;
 
 /// Records looked at for one page before it is handed out short.
 const PAGE_LOOKS: usize = 20_000;
-
-/// Records read by one script.
-const RECORDS_AT_ONCE: usize = 128;
 
 /// Most bytes of history that one script reads.
 const HISTORY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -101,7 +94,8 @@ impl RedisBackend {
         seen: u64,
     ) -> BackendResult<Option<InstanceRecord>> {
         let script = &SCRIPTS.watch;
-        let args = self.args(script).text(instance.as_str()).number(seen).span(WATCH_ENDS);
+        let args =
+            self.args(script, instance).text(instance.as_str()).number(seen).span(WATCH_ENDS);
         let answer = self.call("watch", Effect::Reads, script, args).await?;
         let mut reply = Reply::new("watch", answer)?;
         if reply.is_empty() {
@@ -109,59 +103,6 @@ impl RedisBackend {
         }
         let what = format!("the record of {instance}");
         read("watch", &what, read_stored(&mut reply, instance.clone()))
-    }
-
-    /// Records of some instances, in order.
-    async fn records(
-        &self,
-        operation: &'static str,
-        instances: &[InstanceId],
-    ) -> Vec<BackendResult<Option<InstanceRecord>>> {
-        let script = &SCRIPTS.read_records;
-        let call = |ids: &[InstanceId]| {
-            let args = ids.iter().fold(self.args(script), |args, id| args.text(id.as_str()));
-            args.into_cmd()
-        };
-        let calls: Vec<Cmd> = instances.chunks(RECORDS_AT_ONCE).map(call).collect();
-        let answers = self.all(operation, Effect::Reads, script, calls).await;
-        let mut records = Vec::with_capacity(instances.len());
-        for (ids, answer) in instances.chunks(RECORDS_AT_ONCE).zip(answers) {
-            match answer.and_then(|answer| Reply::new(operation, answer)) {
-                Ok(mut reply) => records.extend(ids.iter().map(|id| {
-                    let record = read_stored(&mut reply, id.clone());
-                    record.map_err(|why| damaged(operation, &format!("the record of {id}"), &why))
-                })),
-                Err(error) => {
-                    // Each gets its own; the first one the original.
-                    let (kind, text) = (error.kind(), error.context().to_owned());
-                    let copy = || durable_core::backend::BackendError::new(kind, operation, &text);
-                    records.extend(ids.iter().skip(1).map(|_| Err(copy())));
-                    records.push(Err(error));
-                }
-            }
-        }
-        records
-    }
-
-    /// The ids from `start` on, in order.
-    async fn ids_from(&self, start: &[u8], count: usize) -> BackendResult<Vec<InstanceId>> {
-        let mut cmd = Cmd::new();
-        cmd.arg("ZRANGE").arg([self.base(), b"ix"].concat()).arg(start).arg("+");
-        cmd.arg("BYLEX").arg("LIMIT").arg(0).arg(count);
-        let mut answers =
-            self.link().send(&[cmd]).await.map_err(|e| from_redis("list", Effect::Reads, e))?;
-        let answer = match answers.pop() {
-            Some(Value::ServerError(error)) => return Err(from_server("list", &error)),
-            Some(answer) => answer,
-            None => return Err(unexpected("list")),
-        };
-        let mut reply = Reply::new("list", answer)?;
-        let mut ids = Vec::new();
-        while !reply.is_empty() {
-            let id = reply.bytes().and_then(|id| values::read_instance(&id));
-            ids.push(read("list", "the index of instances", id)?);
-        }
-        Ok(ids)
     }
 }
 
@@ -178,7 +119,7 @@ impl HistoryStore for RedisBackend {
         let operation = "read_history";
         let script = &SCRIPTS.read_history;
         let args = self
-            .args(script)
+            .args(script, &read.instance)
             .text(read.instance.as_str())
             .id(Some(read.execution.0))
             .number(read.from)
@@ -191,7 +132,7 @@ impl HistoryStore for RedisBackend {
     async fn executions(&self, instance: &InstanceId) -> BackendResult<Vec<ExecutionId>> {
         let operation = "executions";
         let script = &SCRIPTS.executions;
-        let args = self.args(script).text(instance.as_str());
+        let args = self.args(script, instance).text(instance.as_str());
         let answer = self.call(operation, Effect::Reads, script, args).await?;
         let mut reply = Reply::new(operation, answer)?;
         let mut executions = Vec::new();
@@ -276,7 +217,8 @@ impl HistoryStore for RedisBackend {
 
     async fn purge(&self, instances: Vec<InstanceId>) -> Vec<BackendResult<PurgeOutcome>> {
         let outcomes = [PurgeOutcome::Purged, PurgeOutcome::NoInstance, PurgeOutcome::NotTerminal];
-        let args = |args: Args, id: &InstanceId| args.text(id.as_str());
-        self.each("purge", &SCRIPTS.purge, &instances, &outcomes, args).await
+        let script = &SCRIPTS.purge;
+        let args = |id: &InstanceId| self.args(script, id).text(id.as_str());
+        self.each("purge", script, &instances, &outcomes, args).await
     }
 }

@@ -5,10 +5,6 @@ use std::fmt::Write as _;
 use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
 use durable_core::ids::HubName;
 
-/// Partitions of a hub. With one, messages between instances arrive with the commit that sends
-/// them; the number is part of every key, so that there can be more.
-pub(crate) const PARTITION: u16 = 0;
-
 /// The start of all keys of one partition of a hub: prefix, and the hash tag that keeps them on
 /// one server of a cluster.
 ///

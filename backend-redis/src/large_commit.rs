@@ -17,6 +17,7 @@ use crate::args::Args;
 use crate::backend::{RedisBackend, TURN_OUTCOMES};
 use crate::error::Effect;
 use crate::link::unexpected;
+use crate::partition::Partition;
 use crate::reply::outcome;
 use crate::scripts::SCRIPTS;
 
@@ -96,7 +97,7 @@ impl RedisBackend {
             }
         }
         let script = &SCRIPTS.commit_turn;
-        let args = self.args(script).turn(&commit, staged);
+        let args = self.args(script, &commit.lease.instance).turn(&commit, staged);
         let answer = self.call(OPERATION, Effect::Writes, script, args).await?;
         if matches!(answer, Value::Int(3)) {
             return Err(missing());
@@ -105,9 +106,9 @@ impl RedisBackend {
         if outcome == CommitOutcome::Applied {
             let lease = &commit.lease;
             // From here on it counts, whatever happens to this call.
-            self.publish(&lease.token.0.to_be_bytes(), lease.instance.as_str().as_bytes())
-                .await
-                .map_err(BackendError::unknown)?;
+            let home = self.partition(&lease.instance);
+            let (token, instance) = (lease.token.0.to_be_bytes(), lease.instance.as_str());
+            self.publish(home, &token, instance.as_bytes()).await.map_err(BackendError::unknown)?;
         }
         Ok(outcome)
     }
@@ -118,7 +119,7 @@ impl RedisBackend {
         let mut before = 0;
         let mut begin = |kind: &str, count: usize| {
             let args = self
-                .args(&SCRIPTS.stage_turn)
+                .args(&SCRIPTS.stage_turn, &parts.lease.instance)
                 .text(parts.lease.instance.as_str())
                 .id(Some(parts.lease.token.0))
                 .id(Some(parts.execution.0))
@@ -144,10 +145,10 @@ impl RedisBackend {
     }
 
     /// Brings out all staged parts of a committed turn.
-    async fn publish(&self, token: &[u8], instance: &[u8]) -> BackendResult<()> {
+    async fn publish(&self, home: &Partition, token: &[u8], instance: &[u8]) -> BackendResult<()> {
         let script = &SCRIPTS.publish_turn;
         loop {
-            let args = self.args(script).bytes(token).bytes(instance).count(PARTS_MAX);
+            let args = Args::of(script, home).bytes(token).bytes(instance).count(PARTS_MAX);
             match self.call(OPERATION, Effect::Writes, script, args).await? {
                 Value::Int(0) => return Ok(()),
                 Value::Int(_) => {}
@@ -158,9 +159,9 @@ impl RedisBackend {
 
     /// Brings out what another process has left behind; the answer of a receive names it by
     /// token and instance.
-    pub(crate) async fn publish_left_behind(&self, turn: &Bytes) {
+    pub(crate) async fn publish_left_behind(&self, home: &Partition, turn: &Bytes) {
         if let Some((token, instance)) = turn.split_first_chunk::<16>()
-            && let Err(error) = self.publish(token, instance).await
+            && let Err(error) = self.publish(home, token, instance).await
         {
             // The next receive comes by here again.
             tracing::warn!(%error, "cannot bring out the parts of a large turn");

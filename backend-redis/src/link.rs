@@ -1,97 +1,125 @@
-//! The connection that scripts are called over, shared by all tasks.
+//! The way to whatever servers hold the hubs.
 
 use std::fmt;
+use std::sync::Arc;
 
 use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
-use redis::aio::ConnectionManager;
-use redis::{Cmd, Pipeline, Value};
+use durable_core::env::SharedEnv;
+use redis::{Client, Cmd, Value};
+use tokio::sync::Notify;
 
+use crate::cluster::Cluster;
+use crate::config::{RedisServers, RedisSettings};
 use crate::error::{Effect, from_redis, from_server};
+use crate::node::Node;
+use crate::routed::Routed;
 use crate::scripts::Script;
+use crate::sentinel::Sentinel;
 
 /// Most calls in one write; more follow after their answers.
 const PIPELINE_MAX: usize = 512;
 
-/// A connection that mends itself.
+/// One call of a script, and the slot whose keys it is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) slot: u16,
+    pub(crate) cmd: Cmd,
+}
+
+/// What servers there are, and which of them answers for a slot.
+#[derive(Debug)]
+pub(crate) enum Place {
+    Single(Arc<Node>),
+    Sentinel(Sentinel),
+    Cluster(Cluster),
+}
+
+/// The connections, shared by all hubs of a store.
 #[derive(Clone)]
 pub(crate) struct Link {
-    manager: ConnectionManager,
+    place: Arc<Place>,
+    env: SharedEnv,
 }
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Link")
+        f.debug_struct("Link").field("place", &self.place).finish_non_exhaustive()
     }
-}
-
-fn is_missing(answer: &Value) -> bool {
-    matches!(answer, Value::ServerError(e) if e.code() == "NOSCRIPT")
 }
 
 impl Link {
-    pub(crate) fn new(manager: ConnectionManager) -> Self {
-        Self { manager }
+    /// Finds the servers.
+    pub(crate) async fn connect(settings: &RedisSettings, env: &SharedEnv) -> BackendResult<Self> {
+        let place = match &settings.servers {
+            RedisServers::Single(address) => {
+                Place::Single(Arc::new(Node::lazy(settings, address)?))
+            }
+            RedisServers::Cluster(seeds) => {
+                Place::Cluster(Cluster::connect(settings, seeds, env).await?)
+            }
+            RedisServers::Sentinel { master, sentinels } => {
+                Place::Sentinel(Sentinel::connect(settings, master, sentinels, env).await?)
+            }
+        };
+        Ok(Self { place: Arc::new(place), env: Arc::clone(env) })
     }
 
-    /// Calls a script once for each of `calls`, in order, in one round trip.
+    /// Whether slots may move from node to node.
+    pub(crate) fn is_cluster(&self) -> bool {
+        matches!(*self.place, Place::Cluster(_))
+    }
+
+    /// All servers that answer for something.
+    pub(crate) fn primaries(&self) -> Vec<Arc<Node>> {
+        match &*self.place {
+            Place::Single(node) => vec![Arc::clone(node)],
+            Place::Sentinel(sentinel) => sentinel.current().into_iter().collect(),
+            Place::Cluster(cluster) => cluster.primaries(),
+        }
+    }
+
+    /// A server to subscribe at. In a Cluster each passes on what is published at any other.
+    pub(crate) async fn subscription(&self) -> BackendResult<Client> {
+        Ok(match &*self.place {
+            Place::Single(node) => node.client().clone(),
+            Place::Sentinel(sentinel) => sentinel.node().await?.client().clone(),
+            Place::Cluster(cluster) => cluster.some_node().await?.client().clone(),
+        })
+    }
+
+    /// Notified when a subscription had better be made anew.
+    pub(crate) fn changed(&self) -> Option<&Notify> {
+        match &*self.place {
+            Place::Single(_) => None,
+            Place::Sentinel(sentinel) => Some(sentinel.changed()),
+            Place::Cluster(cluster) => Some(cluster.changed()),
+        }
+    }
+
+    /// Calls a script once for each of `calls`, in order; those for one server in one round trip.
     pub(crate) async fn call_all(
         &self,
         operation: &'static str,
         effect: Effect,
         script: &Script,
-        calls: Vec<Cmd>,
+        calls: Vec<Call>,
     ) -> Vec<BackendResult<Value>> {
         let mut answers = Vec::with_capacity(calls.len());
         let mut calls = calls.into_iter().peekable();
         while calls.peek().is_some() {
-            let some: Vec<Cmd> = calls.by_ref().take(PIPELINE_MAX).collect();
-            answers.extend(self.call_some(operation, effect, script, &some).await);
+            let some = calls.by_ref().take(PIPELINE_MAX);
+            answers.extend(match &*self.place {
+                Place::Single(node) => {
+                    let some: Vec<Cmd> = some.map(|call| call.cmd).collect();
+                    call_single(node, operation, effect, script, &some).await
+                }
+                place => {
+                    let some: Vec<Call> = some.collect();
+                    Routed { place, env: &self.env, operation, effect, script }.call(&some).await
+                }
+            });
         }
         answers
-    }
-
-    async fn call_some(
-        &self,
-        operation: &'static str,
-        effect: Effect,
-        script: &Script,
-        calls: &[Cmd],
-    ) -> Vec<BackendResult<Value>> {
-        match self.with_script(script, calls).await {
-            Ok(answers) => answers.into_iter().map(|answer| checked(operation, answer)).collect(),
-            Err(error) => {
-                calls.iter().map(|_| Err(from_redis(operation, effect, error.clone()))).collect()
-            }
-        }
-    }
-
-    /// Calls; what the server does not know the script for is called again once it does.
-    async fn with_script(&self, script: &Script, calls: &[Cmd]) -> redis::RedisResult<Vec<Value>> {
-        let mut answers = self.send(calls).await?;
-        let missing: Vec<usize> =
-            answers.iter().enumerate().filter(|(_, a)| is_missing(a)).map(|(n, _)| n).collect();
-        if missing.is_empty() {
-            return Ok(answers);
-        }
-        // The load and the calls travel together, so that nothing comes between them.
-        let mut load = Cmd::new();
-        load.arg("SCRIPT").arg("LOAD").arg(&script.source);
-        let mut again = vec![load];
-        again.extend(missing.iter().map(|n| calls[*n].clone()));
-        let found = self.send(&again).await?;
-        for (n, answer) in missing.into_iter().zip(found.into_iter().skip(1)) {
-            answers[n] = answer;
-        }
-        Ok(answers)
-    }
-
-    /// Sends commands in one write; errors of the server are among the answers.
-    pub(crate) async fn send(&self, commands: &[Cmd]) -> redis::RedisResult<Vec<Value>> {
-        let mut pipeline = Pipeline::with_capacity(commands.len());
-        for command in commands {
-            pipeline.add_command(command.clone());
-        }
-        self.manager.clone().send_packed_commands(&pipeline, 0, commands.len()).await
     }
 
     /// Calls a script once.
@@ -100,14 +128,29 @@ impl Link {
         operation: &'static str,
         effect: Effect,
         script: &Script,
-        call: Cmd,
+        call: Call,
     ) -> BackendResult<Value> {
-        let mut answers = self.call_some(operation, effect, script, &[call]).await;
+        let mut answers = self.call_all(operation, effect, script, vec![call]).await;
         answers.pop().unwrap_or_else(|| Err(unexpected(operation)))
     }
 }
 
-fn checked(operation: &'static str, answer: Value) -> BackendResult<Value> {
+async fn call_single(
+    node: &Node,
+    operation: &'static str,
+    effect: Effect,
+    script: &Script,
+    calls: &[Cmd],
+) -> Vec<BackendResult<Value>> {
+    match node.call(script, calls).await {
+        Ok(answers) => answers.into_iter().map(|answer| checked(operation, answer)).collect(),
+        Err(error) => {
+            calls.iter().map(|_| Err(from_redis(operation, effect, error.clone()))).collect()
+        }
+    }
+}
+
+pub(crate) fn checked(operation: &'static str, answer: Value) -> BackendResult<Value> {
     match answer {
         Value::ServerError(error) => Err(from_server(operation, &error)),
         other => Ok(other),

@@ -11,25 +11,21 @@ use durable_core::backend::{
 };
 use durable_core::ids::{ExecutionId, InstanceId, LeaseToken};
 use durable_core::limits;
-use redis::{Cmd, Value};
+use redis::Value;
 
 use crate::args::Args;
 use crate::backend::RedisBackend;
 use crate::codec::Decoded;
 use crate::error::Effect;
 use crate::history_store::read_stored;
-use crate::link::unexpected;
-use crate::receive::{Bell, Look};
+use crate::link::{Call, unexpected};
+use crate::receive::{Bell, Look, Wanted};
 use crate::reply::{Reply, read};
 use crate::scripts::SCRIPTS;
 use crate::values;
 
 /// Most instances in one look; bounds how long the script blocks the server.
 const TURNS_MAX: usize = 64;
-
-fn lease(args: Args, lease: &TurnLease) -> Args {
-    args.text(lease.instance.as_str()).id(Some(lease.token.0))
-}
 
 fn created(instance: &InstanceId, answer: Value) -> BackendResult<CreateOutcome> {
     let operation = "create_instances";
@@ -85,8 +81,9 @@ impl OrchestrationQueue for RedisBackend {
         requests: Vec<CreateInstance>,
     ) -> Vec<BackendResult<CreateOutcome>> {
         let script = &SCRIPTS.create_instance;
-        let calls: Vec<Option<Cmd>> =
-            requests.iter().map(|r| self.args(script).create(r).map(Args::into_cmd)).collect();
+        let call =
+            |r: &CreateInstance| self.args(script, &r.start.target).create(r).map(Args::into_call);
+        let calls: Vec<Option<Call>> = requests.iter().map(call).collect();
         let is_sent: Vec<bool> = calls.iter().map(Option::is_some).collect();
         let calls = calls.into_iter().flatten().collect();
         let mut answers =
@@ -107,8 +104,10 @@ impl OrchestrationQueue for RedisBackend {
             SendOutcome::Terminal,
             SendOutcome::InboxFull,
         ];
-        let args = |args: Args, e: &Envelope| args.message(e).count(limits::UNREAD_EVENTS_MAX);
-        self.each("send", &SCRIPTS.send, &envelopes, &outcomes, args).await
+        let script = &SCRIPTS.send;
+        let args =
+            |e: &Envelope| self.args(script, &e.target).message(e).count(limits::UNREAD_EVENTS_MAX);
+        self.each("send", script, &envelopes, &outcomes, args).await
     }
 
     async fn receive_turns(&self, request: ReceiveTurns) -> BackendResult<Vec<TurnWork>> {
@@ -116,18 +115,20 @@ impl OrchestrationQueue for RedisBackend {
         let script = &SCRIPTS.receive_turns;
         let (max, lease_for) = (request.max.clamp(1, TURNS_MAX), request.lease_for);
         let messages_max = request.messages_max.clamp(1, limits::MESSAGES_PER_TURN_MAX);
-        let look = || async move {
-            let args = self.args(script).count(max).count(messages_max).span(lease_for);
+        let look = |home: u16, max: usize| async move {
+            let home = self.numbered(home);
+            let args = Args::of(script, home).count(max).count(messages_max).span(lease_for);
             let args = args.bytes(&self.seed());
             let answer = self.call(operation, Effect::Writes, script, args).await?;
             let turns = read_turns(Reply::new(operation, answer)?);
             let (found, left_behind) = read(operation, "an answer", turns)?;
             if let Some(left_behind) = left_behind {
-                self.publish_left_behind(&left_behind).await;
+                self.publish_left_behind(home, &left_behind).await;
             }
             Ok(found)
         };
-        self.receive(operation, (Bell::Turns, &[]), request.wait, look).await
+        let wanted = Wanted { bell: Bell::Turns, queues: &[], max, wait: request.wait };
+        self.receive(operation, wanted, look).await
     }
 
     async fn renew_turns(
@@ -136,8 +137,9 @@ impl OrchestrationQueue for RedisBackend {
         lease_for: Duration,
     ) -> Vec<BackendResult<RenewOutcome>> {
         let outcomes = [RenewOutcome::Renewed, RenewOutcome::Lost];
-        let args = |args: Args, l: &TurnLease| lease(args, l).span(lease_for);
-        self.each("renew_turns", &SCRIPTS.renew_turn, &leases, &outcomes, args).await
+        let script = &SCRIPTS.renew_turn;
+        let args = |l: &TurnLease| self.args(script, &l.instance).turn_lease(l).span(lease_for);
+        self.each("renew_turns", script, &leases, &outcomes, args).await
     }
 
     async fn abandon_turns(
@@ -146,7 +148,8 @@ impl OrchestrationQueue for RedisBackend {
         delay: Duration,
     ) -> Vec<BackendResult<AbandonOutcome>> {
         let outcomes = [AbandonOutcome::Done, AbandonOutcome::Lost];
-        let args = |args: Args, l: &TurnLease| lease(args, l).span(delay);
-        self.each("abandon_turns", &SCRIPTS.abandon_turn, &leases, &outcomes, args).await
+        let script = &SCRIPTS.abandon_turn;
+        let args = |l: &TurnLease| self.args(script, &l.instance).turn_lease(l).span(delay);
+        self.each("abandon_turns", script, &leases, &outcomes, args).await
     }
 }

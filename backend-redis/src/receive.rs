@@ -1,18 +1,30 @@
 //! Waiting for work.
 
 use std::future::Future;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use durable_core::backend::BackendResult;
+use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
+use durable_core::env::timeout;
 use durable_core::hot::Signals;
 use durable_core::ids::QueueName;
 use durable_core::time::Timestamp;
-use tokio::sync::Notify;
+use futures_util::future::join_all;
 
 use crate::backend::RedisBackend;
-use crate::quiet::Quiet;
+use crate::partition::Partition;
 
-/// What one look at a queue found.
+/// Most partitions that are looked at together.
+const AT_ONCE: usize = 8;
+
+/// How long the look at one of several partitions may take: a node that hangs must not hold up
+/// what the others have.
+const LOOK_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long one of several partitions that cannot be looked at is left alone.
+const REST: Duration = Duration::from_millis(500);
+
+/// What one look at a queue of a partition found.
 pub(crate) struct Look<T> {
     pub(crate) works: Vec<T>,
     /// There is more for others.
@@ -21,19 +33,31 @@ pub(crate) struct Look<T> {
     pub(crate) next: Option<Duration>,
 }
 
-/// What became of a look.
-enum Found<T> {
-    Works(Vec<T>),
-    /// There is nothing until then, unless the bell rings.
-    Nothing(Timestamp),
+/// What became of looking.
+struct Found<T> {
+    works: Vec<T>,
+    /// Nothing before then, unless the bell rings.
+    until: Timestamp,
+    /// Why some partition could not be looked at, and whether that holds for all.
+    failure: Option<BackendError>,
+    all_failed: bool,
 }
 
 /// Which bell a queue has.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Bell {
     Turns,
     Activities,
     Tracking,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) bell: Bell,
+    pub(crate) queues: &'a [QueueName],
+    pub(crate) max: usize,
+    pub(crate) wait: Duration,
 }
 
 /// Rings for the others unless the look it was rung for came to its end.
@@ -45,23 +69,15 @@ struct PassOn<'a> {
 impl Drop for PassOn<'_> {
     fn drop(&mut self) {
         if let Some(bell) = self.bell {
-            self.backend.ring(bell);
+            self.backend.wake(bell);
         }
     }
 }
 
 impl RedisBackend {
-    fn bell(&self, bell: Bell) -> (&Notify, &Quiet) {
-        let doorbell = self.doorbell();
-        match bell {
-            Bell::Turns => (&doorbell.bells.turns, &doorbell.turns),
-            Bell::Activities => (&doorbell.bells.activities, &doorbell.activities),
-            Bell::Tracking => (&doorbell.bells.tracking, &doorbell.tracking),
-        }
-    }
-
-    fn ring(&self, bell: Bell) {
-        self.doorbell().ring(Signals {
+    /// Wakes others that wait in this process.
+    fn wake(&self, bell: Bell) {
+        self.doorbell().bells.ring(Signals {
             turns: matches!(bell, Bell::Turns),
             activities: matches!(bell, Bell::Activities),
             tracking: matches!(bell, Bell::Tracking),
@@ -69,38 +85,43 @@ impl RedisBackend {
     }
 
     /// Looks until there is something, the bell by the side, or until the wait has passed.
-    pub(crate) async fn receive<T, F>(
-        &self,
+    /// `look` is given the partition and how much is wanted of it.
+    pub(crate) async fn receive<'a, T: Send, F>(
+        &'a self,
         operation: &'static str,
-        (bell, queues): (Bell, &[QueueName]),
-        wait: Duration,
-        look: impl Fn() -> F + Send + Sync,
+        wanted: Wanted<'a>,
+        look: impl Fn(u16, usize) -> F + Send + Sync,
     ) -> BackendResult<Vec<T>>
     where
         F: Future<Output = BackendResult<Look<T>>> + Send,
     {
-        let deadline = self.env().now() + wait;
-        let (notify, quiet) = self.bell(bell);
+        let deadline = self.env().now() + wanted.wait;
+        let bells = &self.doorbell().bells;
+        let notify = match wanted.bell {
+            Bell::Turns => &bells.turns,
+            Bell::Activities => &bells.activities,
+            Bell::Tracking => &bells.tracking,
+        };
         loop {
             // Listens before it looks, so that what comes in between is heard.
             let rung = notify.notified();
             tokio::pin!(rung);
             rung.as_mut().enable();
             self.check_open(operation)?;
+            let found = self.look_around(operation, wanted, &look).await?;
+            if !found.works.is_empty() {
+                return Ok(found.works);
+            }
             let now = self.env().now();
-            let until = match quiet.until(queues, now).filter(|_| wait > Duration::ZERO) {
-                Some(until) => until,
-                None => match self.look(bell, queues, &look).await? {
-                    Found::Works(works) => return Ok(works),
-                    Found::Nothing(until) => until,
-                },
-            };
-            let now = self.env().now();
-            if now >= deadline && until > now {
-                return Ok(Vec::new());
+            if now >= deadline && found.until > now {
+                // With one partition the error has come by the `?` above.
+                return match found.failure {
+                    Some(error) if found.all_failed => Err(error),
+                    _ => Ok(Vec::new()),
+                };
             }
             // A server that is slow to say "now" must not make this a busy loop.
-            let pause = until.min(deadline).since(now).max(Duration::from_micros(50));
+            let pause = found.until.min(deadline).since(now).max(Duration::from_micros(50));
             tokio::select! {
                 biased;
                 () = rung => {}
@@ -109,35 +130,102 @@ impl RedisBackend {
         }
     }
 
-    /// Looks once.
-    async fn look<T, F>(
-        &self,
-        bell: Bell,
-        queues: &[QueueName],
-        look: &(impl Fn() -> F + Send + Sync),
+    /// Looks at all partitions that may have something, until one has.
+    async fn look_around<'a, T: Send, F>(
+        &'a self,
+        operation: &'static str,
+        wanted: Wanted<'a>,
+        look: &(impl Fn(u16, usize) -> F + Send + Sync),
     ) -> BackendResult<Found<T>>
     where
         F: Future<Output = BackendResult<Look<T>>> + Send,
     {
-        let (_, quiet) = self.bell(bell);
-        let rings = quiet.rings();
-        let mut pass_on = PassOn { backend: self, bell: Some(bell) };
-        let found = look().await?;
+        let all = self.partitions();
+        let now = self.env().now();
+        let mut found =
+            Found { works: Vec::new(), until: Timestamp::MAX, failure: None, all_failed: true };
+        let mut open = Vec::new();
+        // Each time another one is the first, so that none has to wait for ever.
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        for n in 0..all.len() {
+            let partition = &all[(turn + n) % all.len()];
+            let quiet = self.doorbell().quiet(wanted.bell, partition.number);
+            match quiet.until(wanted.queues, now).filter(|_| wanted.wait > Duration::ZERO) {
+                Some(until) => found.until = found.until.min(until),
+                None => open.push(partition),
+            }
+        }
+        found.all_failed = open.len() == all.len();
+        let mut rest = open.as_slice();
+        while !rest.is_empty() && found.works.is_empty() {
+            let (some, others) = rest.split_at(rest.len().min(wanted.max).min(AT_ONCE));
+            rest = others;
+            self.look_at(operation, wanted, some, look, &mut found).await?;
+        }
+        if !found.works.is_empty() && (found.until <= now || !rest.is_empty()) {
+            self.wake(wanted.bell);
+        }
+        Ok(found)
+    }
+
+    /// Looks at some partitions once.
+    async fn look_at<'a, T: Send, F>(
+        &'a self,
+        operation: &'static str,
+        wanted: Wanted<'a>,
+        partitions: &[&'a Partition],
+        look: &(impl Fn(u16, usize) -> F + Send + Sync),
+        found: &mut Found<T>,
+    ) -> BackendResult<()>
+    where
+        F: Future<Output = BackendResult<Look<T>>> + Send,
+    {
+        let quiet = |p: &Partition| self.doorbell().quiet(wanted.bell, p.number);
+        let rings: Vec<u64> = partitions.iter().map(|p| quiet(p).rings()).collect();
+        let mut pass_on = PassOn { backend: self, bell: Some(wanted.bell) };
+        let looks: Vec<BackendResult<Look<T>>> = if let [only] = partitions
+            && self.partitions().len() == 1
+        {
+            vec![Ok(look(only.number, wanted.max).await?)]
+        } else {
+            let (share, over) = (wanted.max / partitions.len(), wanted.max % partitions.len());
+            let looks = partitions.iter().enumerate().map(|(n, partition)| {
+                let look = look(partition.number, share + usize::from(n < over));
+                async {
+                    timeout(&**self.env(), LOOK_LIMIT, look)
+                        .await
+                        .unwrap_or_else(|_| Err(late(operation)))
+                }
+            });
+            join_all(looks).await
+        };
         pass_on.bell = None;
         let now = self.env().now();
-        let until = if found.more {
-            now
-        } else {
-            let until = now + found.next.unwrap_or(Duration::MAX).min(self.doorbell().trust());
-            quiet.emptied(rings, queues, until);
-            until
-        };
-        if found.works.is_empty() {
-            return Ok(Found::Nothing(until));
+        for ((partition, rings), looked) in partitions.iter().zip(rings).zip(looks) {
+            let until = match looked {
+                Ok(look) => {
+                    found.all_failed = false;
+                    found.works.extend(look.works);
+                    if look.more {
+                        found.until = found.until.min(now);
+                        continue;
+                    }
+                    now + look.next.unwrap_or(Duration::MAX).min(self.doorbell().trust())
+                }
+                Err(error) => {
+                    tracing::debug!(%error, partition = partition.number, "cannot look for work");
+                    found.failure = Some(error);
+                    now + REST
+                }
+            };
+            quiet(partition).emptied(rings, wanted.queues, until);
+            found.until = found.until.min(until);
         }
-        if found.more {
-            self.ring(bell);
-        }
-        Ok(Found::Works(found.works))
+        Ok(())
     }
+}
+
+fn late(operation: &'static str) -> BackendError {
+    let text = "a node of the cluster does not answer in time";
+    BackendError::new(BackendErrorKind::Unavailable, operation, text).unknown()
 }

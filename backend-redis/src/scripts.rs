@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use redis::Cmd;
+
 /// One verb: the text of its script and the hash by which the server knows it.
 #[derive(Debug)]
 pub(crate) struct Script {
@@ -14,6 +16,13 @@ impl Script {
         let source = parts.concat();
         let hash = redis::Script::new(&source).get_hash().to_owned();
         Self { source, hash }
+    }
+
+    /// Makes the script known to a server.
+    pub(crate) fn load(&self) -> Cmd {
+        let mut load = Cmd::new();
+        load.arg("SCRIPT").arg("LOAD").arg(&self.source);
+        load
     }
 }
 
@@ -100,6 +109,7 @@ scripts! {
     read_records: INSTANCE;
     read_history: INSTANCE;
     executions: INSTANCE;
+    list_ids:;
     watch: INSTANCE;
     purge: INSTANCE MESSAGE;
 }

@@ -12,7 +12,7 @@ use crate::args::Args;
 use crate::backend::RedisBackend;
 use crate::codec::{Damaged, Decoded};
 use crate::error::Effect;
-use crate::receive::{Bell, Look};
+use crate::receive::{Bell, Look, Wanted};
 use crate::reply::{Reply, read};
 use crate::scripts::SCRIPTS;
 use crate::values;
@@ -54,17 +54,22 @@ impl TrackingQueue for RedisBackend {
         let operation = "receive_tracking";
         let script = &SCRIPTS.receive_tracking;
         let (max, lease_for) = (request.max.clamp(1, RECORDS_MAX), request.lease_for);
-        let look = || async move {
-            let args = self.args(script).count(max).span(lease_for).bytes(&self.seed());
+        let look = |home: u16, max: usize| async move {
+            let home = self.numbered(home);
+            let args = Args::of(script, home).count(max).span(lease_for).bytes(&self.seed());
             let answer = self.call(operation, Effect::Writes, script, args).await?;
             read(operation, "an answer", read_works(Reply::new(operation, answer)?))
         };
-        self.receive(operation, (Bell::Tracking, &[]), request.wait, look).await
+        let wanted = Wanted { bell: Bell::Tracking, queues: &[], max, wait: request.wait };
+        self.receive(operation, wanted, look).await
     }
 
     async fn ack_tracking(&self, leases: Vec<TrackingLease>) -> Vec<BackendResult<AbandonOutcome>> {
         let outcomes = [AbandonOutcome::Done, AbandonOutcome::Lost];
-        let args = |args: Args, l: &TrackingLease| args.message_id(l.record).id(Some(l.token.0));
-        self.each("ack_tracking", &SCRIPTS.ack_tracking, &leases, &outcomes, args).await
+        let script = &SCRIPTS.ack_tracking;
+        let args = |l: &TrackingLease| {
+            self.args(script, &l.instance).message_id(l.record).id(Some(l.token.0))
+        };
+        self.each("ack_tracking", script, &leases, &outcomes, args).await
     }
 }

@@ -108,7 +108,8 @@ pub async fn connect_with(url: &str, options: ConnectOptions) -> Result<Arc<dyn 
     match scheme {
         "memory" => Ok(memory(&Target::parse(url)?, options)),
         "sled" => sled(&Target::parse(url)?, options),
-        "redis" | "rediss" => redis(url, options).await,
+        "redis" | "rediss" | "redis+cluster" | "rediss+cluster" | "redis+sentinel"
+        | "rediss+sentinel" => redis(url, options).await,
         "aws" => Err(missing(scheme, "aws")),
         other => Err(invalid(format!("unknown backend `{other}:`; {KNOWN}"))),
     }

@@ -1,0 +1,126 @@
+//! One server: a connection that mends itself, shared by all tasks.
+
+use std::fmt;
+use std::time::Duration;
+
+use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, Cmd, ConnectionAddr, IntoConnectionInfo as _, Pipeline, RedisConnectionInfo};
+use redis::{RedisResult, Value};
+
+use crate::config::{RedisAddress, RedisLogin, RedisSettings};
+use crate::error::{Effect, from_redis};
+use crate::scripts::Script;
+
+/// How long making a connection may take.
+pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How often a lost connection is tried again before the call that needs it fails.
+const CONNECT_TRIES: usize = 2;
+
+/// A server.
+pub(crate) struct Node {
+    pub(crate) address: RedisAddress,
+    client: Client,
+    manager: ConnectionManager,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({})", self.address)
+    }
+}
+
+fn is_missing(answer: &Value) -> bool {
+    matches!(answer, Value::ServerError(e) if e.code() == "NOSCRIPT")
+}
+
+/// The way to a server; nothing is connected yet.
+pub(crate) fn client(
+    settings: &RedisSettings,
+    address: &RedisAddress,
+    login: &RedisLogin,
+    database: u32,
+) -> BackendResult<Client> {
+    let (host, port) = (address.host.clone(), address.port);
+    let address = if settings.tls {
+        if !cfg!(feature = "tls") {
+            let text = "`rediss:` needs the feature `tls` of the crate `backend-redis`";
+            return Err(BackendError::new(BackendErrorKind::Invalid, "connect", text));
+        }
+        ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
+    } else {
+        ConnectionAddr::Tcp(host, port)
+    };
+    let mut info = RedisConnectionInfo::default().set_db(database.into());
+    if let Some(user) = &login.user {
+        info = info.set_username(user);
+    }
+    if let Some(password) = &login.password {
+        info = info.set_password(password);
+    }
+    let failed = |e| from_redis("connect", Effect::Reads, e);
+    let info = address.into_connection_info().map_err(failed)?.set_redis_settings(info);
+    Client::open(info).map_err(failed)
+}
+
+impl Node {
+    /// A server, to be connected to with the first call.
+    pub(crate) fn lazy(settings: &RedisSettings, address: &RedisAddress) -> BackendResult<Self> {
+        let client = client(settings, address, &settings.login, settings.database)?;
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECT_LIMIT))
+            .set_response_timeout(Some(settings.response_timeout))
+            .set_number_of_retries(CONNECT_TRIES)
+            .set_min_delay(Duration::from_millis(50))
+            .set_max_delay(Duration::from_millis(500));
+        let manager = ConnectionManager::new_lazy_with_config(client.clone(), config)
+            .map_err(|e| from_redis("connect", Effect::Reads, e))?;
+        Ok(Self { address: address.clone(), client, manager })
+    }
+
+    /// For a connection beside the shared one.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Sends commands in one write; errors of the server are among the answers.
+    pub(crate) async fn send(&self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
+        let mut pipeline = Pipeline::with_capacity(commands.len());
+        for command in commands {
+            pipeline.add_command(command.clone());
+        }
+        self.manager.clone().send_packed_commands(&pipeline, 0, commands.len()).await
+    }
+
+    /// Calls a script; what the server does not know it for is called again once it does.
+    pub(crate) async fn call(&self, script: &Script, calls: &[Cmd]) -> RedisResult<Vec<Value>> {
+        let mut answers = self.send(calls).await?;
+        let missing: Vec<usize> =
+            answers.iter().enumerate().filter(|(_, a)| is_missing(a)).map(|(n, _)| n).collect();
+        if missing.is_empty() {
+            return Ok(answers);
+        }
+        // The load and the calls travel together, so that nothing comes between them.
+        let mut again = vec![script.load()];
+        again.extend(missing.iter().map(|n| calls[*n].clone()));
+        let found = self.send(&again).await?;
+        for (n, answer) in missing.into_iter().zip(found.into_iter().skip(1)) {
+            answers[n] = answer;
+        }
+        Ok(answers)
+    }
+
+    /// Calls a script that another node says is to be asked for here, though the slot is not
+    /// this one's yet.
+    pub(crate) async fn ask(&self, script: &Script, call: &Cmd) -> RedisResult<Value> {
+        let asking = || redis::cmd("ASKING");
+        let answers = self.send(&[asking(), call.clone()]).await?;
+        let answer = answers.into_iter().nth(1).unwrap_or(Value::Nil);
+        if !is_missing(&answer) {
+            return Ok(answer);
+        }
+        let answers = self.send(&[script.load(), asking(), call.clone()]).await?;
+        Ok(answers.into_iter().nth(2).unwrap_or(Value::Nil))
+    }
+}
