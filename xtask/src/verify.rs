@@ -16,7 +16,7 @@ type Step = fn() -> bool;
 
 /// Runs all steps; whether all passed.
 pub(crate) fn run() -> bool {
-    let steps: [(&str, Step); 8] = [
+    let steps: [(&str, Step); 9] = [
         ("format", format),
         ("tidy", tidy::run),
         ("lints", lints),
@@ -24,6 +24,7 @@ pub(crate) fn run() -> bool {
         ("dependencies", dependencies),
         ("documentation tests", doc_tests),
         ("guarantees", guarantees::check),
+        ("words of the compiler", compiler_words),
         ("tests", tests),
     ];
     let failed: Vec<&str> =
@@ -76,6 +77,13 @@ fn dependencies() -> bool {
 
 fn doc_tests() -> bool {
     cargo(&["test", "--workspace", "--all-features", "--doc"], &[])
+}
+
+/// Mistakes in user code that the compiler must explain. With the fewest features, because the
+/// test builds everything below the facade once more.
+fn compiler_words() -> bool {
+    let features = ["--no-default-features", "--features", "macros", "--test", "ui"];
+    cargo(&[["test", "--package", FACADE].as_slice(), &features].concat(), &[])
 }
 
 /// With nextest where it is installed, else with cargo's own runner.
