@@ -7,7 +7,7 @@ pub(crate) const PK: &str = "pk";
 pub(crate) const SK: &str = "sk";
 
 /// The index of instances: only their heads carry its keys.
-pub(crate) const INDEX: &str = "ix";
+pub(crate) const INDEX: &str = "index";
 
 /// Partition key of the index.
 pub(crate) const INDEX_SHARD: &str = "gs";
