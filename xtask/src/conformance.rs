@@ -1,16 +1,22 @@
 //! `cargo xtask conformance --backend <name>`: the suite over one adapter, as a table.
+//!
+//! For AWS, `--emulator` chooses what it runs on, and `--faults` lets requests fail by a seed.
 
 use std::collections::BTreeMap;
 
 use crate::shell::cargo_output;
 
 /// Adapters: name, package, test.
-const BACKENDS: [(&str, &str, &str); 3] = [
+const BACKENDS: [(&str, &str, &str); 4] = [
     ("memory", "conformance-tests", "memory"),
     ("sled", "backend-sled", "conformance"),
     // Its fixture starts a server of its own, and stops it.
     ("redis", "backend-redis", "conformance"),
+    ("aws", "backend-aws", "conformance"),
 ];
+
+/// Options of the AWS adapter, and the variables by which its fixture hears of them.
+const AWS_OPTIONS: [(&str, &str); 2] = [("--emulator", "AWS_EMULATOR"), ("--faults", "AWS_FAULTS")];
 
 /// Results of one area.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -22,10 +28,10 @@ struct Area {
 
 /// Runs the suite; `None` when the arguments make no sense, else whether all passed.
 pub(crate) fn run(arguments: &[&str]) -> Option<bool> {
-    let ["--backend", name] = arguments else { return None };
-    let (_, package, test) = BACKENDS.iter().find(|(known, ..)| known == name)?;
+    let (name, variables) = parse(arguments)?;
+    let (_, package, test) = BACKENDS.iter().find(|(known, ..)| *known == name)?;
     let arguments = ["test", "--package", package, "--test", test];
-    let (passed, output) = cargo_output(&arguments)?;
+    let (passed, output) = cargo_output(&arguments, &variables)?;
     let areas = areas(&output);
     print_table(name, &areas);
     if !passed {
@@ -33,6 +39,21 @@ pub(crate) fn run(arguments: &[&str]) -> Option<bool> {
         println!("\n{}", output.split_once("\nfailures:\n").map_or(&*output, |(_, text)| text));
     }
     Some(passed && !areas.is_empty())
+}
+
+/// The adapter, and variables for its fixture.
+fn parse<'a>(arguments: &[&'a str]) -> Option<(&'a str, Vec<(&'static str, &'a str)>)> {
+    let ["--backend", name, options @ ..] = arguments else { return None };
+    let (pairs, rest) = options.as_chunks::<2>();
+    let variables: Option<Vec<_>> = pairs
+        .iter()
+        .map(|[option, value]| {
+            let known = AWS_OPTIONS.iter().find(|(known, _)| known == option)?;
+            Some((known.1, *value))
+        })
+        .collect();
+    let variables = variables.filter(|_| rest.is_empty())?;
+    (variables.is_empty() || *name == "aws").then_some((*name, variables))
 }
 
 /// Counts the lines `test area::name ... result` by area.
@@ -72,7 +93,20 @@ fn print_row(area: &str, counts: Area) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Area, areas};
+    use super::{Area, areas, parse};
+
+    #[test]
+    fn only_aws_has_options() {
+        assert_eq!(parse(&["--backend", "sled"]), Some(("sled", vec![])));
+        let options = ["--backend", "aws", "--faults", "7", "--emulator", "fast"];
+        let expected = vec![("AWS_FAULTS", "7"), ("AWS_EMULATOR", "fast")];
+        assert_eq!(parse(&options), Some(("aws", expected)));
+        for wrong in
+            [&["--backend", "sled", "--faults", "7"][..], &["--backend", "aws", "--faults"]]
+        {
+            assert_eq!(parse(wrong), None, "{wrong:?}");
+        }
+    }
 
     #[test]
     fn results_are_counted_by_area() {

@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks")]
 
+mod aws;
 mod bench;
 mod campaign;
 mod conformance;
+mod cost;
 mod fix;
 mod generated;
 mod guarantees;
@@ -30,7 +32,12 @@ usage: cargo xtask <command>
   fix      format and apply what the linter can repair
   bench    measure one workload, or the whole table: `cargo xtask bench --help`
   tidy     the repository's own rules: layers, file sizes, manifests, paths, documentation
-  conformance --backend memory|sled|redis   the contract's suite over an adapter, as a table
+  conformance --backend memory|sled|redis|aws   the contract's suite over an adapter, as a table
+              [--emulator fast|ministack|dynamodb-local] [--faults SEED]   only for aws
+  aws install [--dynamodb-local]      the emulators that tests do not bring themselves
+  aws emulator [--emulator fast|ministack|dynamodb-local]   run one and say its URL
+  aws create-hub|delete-hub aws://HUB?region=REGION   with the standard credentials
+  cost --backend aws                  requests and capacity units of a step, and their price
   guarantees [--check]                what proves each guarantee, into the documents
   sim --seeds N [--from S] [--record] the deterministic simulation of the engine
   torture --backend sled [--kills N] [--mutations M] [--seed S] [--record]
@@ -42,10 +49,12 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let passed = match arguments.as_slice() {
         ["verify"] => Some(verify::run()),
+        ["aws", rest @ ..] => aws::run(rest),
         ["bench", rest @ ..] => Some(bench::run(rest)),
         ["fix"] => Some(fix::run()),
         ["tidy"] => Some(tidy::run()),
         ["conformance", rest @ ..] => conformance::run(rest),
+        ["cost", rest @ ..] => cost::run(rest),
         ["guarantees", rest @ ..] => guarantees::run(rest),
         ["sim", rest @ ..] => sim::run(rest),
         ["torture", rest @ ..] => torture::run(rest),

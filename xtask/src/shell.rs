@@ -26,10 +26,16 @@ pub(crate) fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> bool {
 
 /// Runs `cargo` in the workspace root and keeps what it writes to its standard output, which is
 /// not shown; whether it succeeded, and the text.
-pub(crate) fn cargo_output(arguments: &[&str]) -> Option<(bool, String)> {
-    println!("\n$ cargo {}", arguments.join(" "));
+pub(crate) fn cargo_output(
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Option<(bool, String)> {
+    let settings: String =
+        variables.iter().map(|(name, value)| format!("{name}='{value}' ")).collect();
+    println!("\n$ {settings}cargo {}", arguments.join(" "));
     let output = Command::new(program())
         .args(arguments)
+        .envs(variables.iter().copied())
         .current_dir(workspace::root())
         .stderr(Stdio::inherit())
         .output();

@@ -10,5 +10,5 @@ mod wire;
 
 pub(crate) use faults::Faults;
 pub(crate) use plan::{Fault, Plan};
-pub(crate) use recorder::{Recorded, Recorder};
+pub(crate) use recorder::Recorder;
 pub(crate) use wire::{Layer, plain, through};

@@ -81,9 +81,18 @@ impl Fault {
 pub(crate) enum Plan {
     None,
     /// So many times from the n-th call of an action on, counted from 0.
-    At { operation: &'static str, nth: u64, times: u64, fault: Fault },
+    At {
+        operation: &'static str,
+        nth: u64,
+        times: u64,
+        fault: Fault,
+    },
     /// In so many of a thousand requests, chosen by the seed among those that can happen.
-    Seeded { seed: u64, per_mille: u64, kinds: Vec<Fault> },
+    Seeded {
+        seed: u64,
+        per_mille: u64,
+        kinds: Vec<Fault>,
+    },
 }
 
 impl Plan {

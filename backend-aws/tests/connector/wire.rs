@@ -87,7 +87,8 @@ impl Reply {
         if let Some(raw) = self.raw {
             return Ok(raw);
         }
-        let status = self.status.try_into().map_err(|e| ConnectorError::other(Box::new(e), None))?;
+        let status =
+            self.status.try_into().map_err(|e| ConnectorError::other(Box::new(e), None))?;
         let mut response = HttpResponse::new(status, SdkBody::from(self.body.to_string()));
         response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
         if let Some(code) = self.body.get("__type").and_then(Value::as_str) {

@@ -20,7 +20,8 @@ pub(crate) fn missing() -> Option<String> {
         return Some(hint.to_owned());
     }
     let modules = Command::new("java").arg("--list-modules").output();
-    let compiles = modules.is_ok_and(|m| String::from_utf8_lossy(&m.stdout).contains("jdk.compiler"));
+    let compiles =
+        modules.is_ok_and(|m| String::from_utf8_lossy(&m.stdout).contains("jdk.compiler"));
     (!compiles).then(|| "a Java development kit is not installed (openjdk-17-jdk-headless)".into())
 }
 

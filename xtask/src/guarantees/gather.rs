@@ -9,7 +9,7 @@ use crate::workspace::{TextFile, text_files};
 pub(super) fn proofs() -> Option<Vec<Proof>> {
     // All features, as in the tests: nothing is built twice for this.
     let (ran, listed) =
-        cargo_output(&["run", "--quiet", "--all-features", "--example", "evidence"])?;
+        cargo_output(&["run", "--quiet", "--all-features", "--example", "evidence"], &[])?;
     if !ran {
         return None;
     }

@@ -15,8 +15,7 @@ pub(super) fn call(
 ) -> Result<Value, SqsError> {
     let entries = request.get("Entries").and_then(Value::as_array);
     let entries = entries.ok_or_else(|| SqsError::missing("Entries"))?;
-    let ids: Vec<&str> =
-        entries.iter().map(|entry| text(entry, "Id")).collect::<Result<_, _>>()?;
+    let ids: Vec<&str> = entries.iter().map(|entry| text(entry, "Id")).collect::<Result<_, _>>()?;
     batch_ids(ids.iter().copied())?;
     let bytes: usize = entries
         .iter()

@@ -41,8 +41,7 @@ impl SqsError {
     }
 
     pub(crate) fn value(parameter: &str, value: impl std::fmt::Display, reason: &str) -> Self {
-        let text =
-            format!("Value {value} for parameter {parameter} is invalid. Reason: {reason}");
+        let text = format!("Value {value} for parameter {parameter} is invalid. Reason: {reason}");
         Self::new("InvalidParameterValue", text)
     }
 

@@ -76,8 +76,10 @@ pub(crate) fn body(text: &str, bytes_max: usize) -> Result<(), SqsError> {
         return Err(SqsError::missing("MessageBody"));
     }
     if text.len() > bytes_max {
-        let text = format!("One or more parameters are invalid. Reason: Message must be shorter \
-                            than {bytes_max} bytes.");
+        let text = format!(
+            "One or more parameters are invalid. Reason: Message must be shorter \
+                            than {bytes_max} bytes."
+        );
         return Err(SqsError::new("InvalidParameterValue", text));
     }
     let allowed = |c: char| {

@@ -28,12 +28,7 @@ type Answer = Result<Value, SqsError>;
 
 impl Service {
     pub(crate) fn new(url: impl Into<String>) -> Self {
-        Self {
-            url: url.into(),
-            queues: BTreeMap::new(),
-            deleted: BTreeMap::new(),
-            next_nonce: 1,
-        }
+        Self { url: url.into(), queues: BTreeMap::new(), deleted: BTreeMap::new(), next_nonce: 1 }
     }
 
     /// Performs one action at a time in milliseconds.
@@ -196,7 +191,10 @@ fn attributes_of(request: &Value) -> Result<BTreeMap<String, String>, SqsError> 
             continue;
         }
         let Some((_, least, most, _)) = NUMBERS.iter().find(|(known, ..)| known == name) else {
-            return Err(SqsError::new("InvalidAttributeName", format!("Unknown Attribute {name}.")));
+            return Err(SqsError::new(
+                "InvalidAttributeName",
+                format!("Unknown Attribute {name}."),
+            ));
         };
         if !value.parse::<u64>().is_ok_and(|number| (*least..=*most).contains(&number)) {
             let text = format!("Invalid value for the parameter {name}.");

@@ -1,0 +1,101 @@
+//! `cargo xtask aws …`: emulators for the AWS adapter, and hubs on AWS.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::shell::cargo;
+use crate::workspace;
+
+/// The emulator of both services in one process. Tests know its place.
+const MINISTACK: &str = "ministack==1.5.33";
+/// Amazon's own emulator of DynamoDB, as a package that carries it.
+const DYNAMODB_LOCAL: &str = "amplify-dynamodb-simulator@2.9.30";
+
+/// Runs one of the commands; `None` when the arguments make no sense.
+pub(crate) fn run(arguments: &[&str]) -> Option<bool> {
+    match arguments {
+        ["install"] => Some(ministack()),
+        ["install", "--dynamodb-local"] => Some(ministack() && dynamodb_local()),
+        ["emulator"] => Some(emulator("fast")),
+        ["emulator", "--emulator", name] => Some(emulator(name)),
+        [what @ ("create-hub" | "delete-hub"), url] => Some(hub(what, url)),
+        _ => None,
+    }
+}
+
+/// Runs until it is told to end.
+fn emulator(name: &str) -> bool {
+    let example = ["run", "--quiet", "--package", "backend-aws", "--example", "aws_emulator"];
+    cargo(&example, &[("AWS_EMULATOR", name)])
+}
+
+fn hub(what: &str, url: &str) -> bool {
+    let features = ["--features", "credentials", "--example", "aws_hub", "--", what, url];
+    cargo(&[["run", "--quiet", "--package", "backend-aws"].as_slice(), &features].concat(), &[])
+}
+
+/// `target/emulators`: beside what was built, and gone with it.
+fn folder() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    target.unwrap_or_else(|| workspace::root().join("target")).join("emulators")
+}
+
+/// Whether this version is there already; it is noted beside what was installed.
+fn is_installed(place: &Path, version: &str) -> bool {
+    std::fs::read_to_string(place.join("installed")).is_ok_and(|found| found == version)
+}
+
+fn note(place: &Path, version: &str) -> bool {
+    std::fs::write(place.join("installed"), version).is_ok()
+}
+
+fn ministack() -> bool {
+    let place = folder().join("ministack");
+    if is_installed(&place, MINISTACK) {
+        return true;
+    }
+    let python = place.join("bin").join("python");
+    let venv = ["-m", "venv", "--clear"].map(str::to_owned);
+    program("python3", &[&venv[..], &[place.display().to_string()]].concat(), workspace::root())
+        && program(
+            &python.display().to_string(),
+            &["-m", "pip", "install", "--quiet", MINISTACK].map(str::to_owned),
+            workspace::root(),
+        )
+        && note(&place, MINISTACK)
+}
+
+fn dynamodb_local() -> bool {
+    let place = folder().join("dynamodb-local");
+    if is_installed(&place, DYNAMODB_LOCAL) {
+        return true;
+    }
+    let archive = "amplify-dynamodb-simulator-2.9.30.tgz";
+    std::fs::create_dir_all(&place).is_ok()
+        && program("npm", &["pack", "--silent", DYNAMODB_LOCAL].map(str::to_owned), &place)
+        && program("tar", &["-xzf", archive].map(str::to_owned), &place)
+        && note(&place, DYNAMODB_LOCAL)
+}
+
+fn program(name: &str, arguments: &[String], folder: &Path) -> bool {
+    println!("\n$ {name} {}", arguments.join(" "));
+    match Command::new(name).args(arguments).current_dir(folder).status() {
+        Ok(status) => status.success(),
+        Err(error) => {
+            eprintln!("{name} did not start: {error}");
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::run;
+
+    #[test]
+    fn nonsense_is_not_understood() {
+        for arguments in [&["instal"][..], &["create-hub"], &["emulator", "fast"], &[]] {
+            assert_eq!(run(arguments), None, "{arguments:?}");
+        }
+    }
+}
