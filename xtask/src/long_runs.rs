@@ -158,7 +158,7 @@ mod tests {
     fn the_record_can_be_read_and_the_newest_of_a_kind_counts() {
         let runs = read().unwrap();
         for (kind, run) in newest(&runs) {
-            let last = runs.iter().filter(|other| other.kind == kind.name).next_back();
+            let last = runs.iter().rfind(|other| other.kind == kind.name);
             assert_eq!(last, Some(run));
         }
     }
