@@ -15,6 +15,8 @@ mod codec;
 mod config;
 mod doorbell;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod grouped;
 mod history_store;
 mod keys;

@@ -124,10 +124,18 @@ impl Get {
         if self.bool()? { get(self).map(Some) } else { Ok(None) }
     }
 
-    pub(crate) fn list<T>(&mut self, get: impl Fn(&mut Self) -> Decoded<T>) -> Decoded<Vec<T>> {
+    /// A list of items that take at least so many bytes each: a count that cannot be true is
+    /// refused before there is memory for it.
+    pub(crate) fn list<T>(
+        &mut self,
+        item_bytes_min: usize,
+        get: impl Fn(&mut Self) -> Decoded<T>,
+    ) -> Decoded<Vec<T>> {
         let n = self.u32()? as usize;
-        // Every item takes at least one byte: a hostile count ends soon.
-        let mut items = Vec::with_capacity(n.min(self.rest.len()));
+        if n > self.rest.len() / item_bytes_min {
+            return Err(Damaged("a list is longer than its bytes"));
+        }
+        let mut items = Vec::with_capacity(n);
         for _ in 0..n {
             items.push(get(self)?);
         }
@@ -188,6 +196,6 @@ mod tests {
         let mut get = Get::new(Bytes::from_static(&[0xff, 0xff, 0xff, 0xff, 1]));
         assert!(get.bytes().is_err());
         let mut get = Get::new(Bytes::from_static(&[0xff, 0xff, 0xff, 0xff, 1]));
-        assert!(get.list(Get::u8).is_err());
+        assert!(get.list(1, Get::u8).is_err());
     }
 }

@@ -12,7 +12,7 @@ use durable_core::ids::{ExecutionId, InstanceId};
 use crate::codec::{Damaged, Put, seal, unseal};
 use crate::error::{damaged, from_sled};
 use crate::keys;
-use crate::values::{get_chunk, get_snapshot, put_chunk, put_snapshot};
+use crate::values::{CHUNK_BYTES_MIN, get_chunk, get_snapshot, put_chunk, put_snapshot};
 
 /// The tree of a hub.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl Disk {
             if at > next {
                 return Err(damaged("read_history", &what(), &Damaged("a part of it is missing")));
             }
-            let read = || unseal(&value).and_then(|mut g| g.list(get_chunk));
+            let read = || unseal(&value).and_then(|mut g| g.list(CHUNK_BYTES_MIN, get_chunk));
             for chunk in read().map_err(|why| damaged("read_history", &what(), &why))? {
                 let events = u64::from(chunk.events);
                 if at >= next && (bytes < bytes_max || chunks.is_empty()) {

@@ -37,13 +37,7 @@ impl HighWater {
             .map_err(io)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
-        let number = match bytes.split_first_chunk::<8>() {
-            Some((number, crc)) if crc == crc32c::crc32c(number).to_le_bytes() => {
-                u64::from_le_bytes(*number)
-            }
-            _ => 0,
-        };
-        Ok((Self { file, writes: 0 }, number))
+        Ok((Self { file, writes: 0 }, read_number(&bytes).unwrap_or(0)))
     }
 
     /// Notes that the log is flushed up to this group. Never ahead of the log; behind it by a
@@ -69,6 +63,12 @@ impl HighWater {
             tracing::warn!(%error, "could not note how far the log is");
         }
     }
+}
+
+/// The number in the file, when its checksum is right.
+pub(crate) fn read_number(bytes: &[u8]) -> Option<u64> {
+    let (number, crc) = bytes.split_first_chunk::<8>()?;
+    (crc == crc32c::crc32c(number).to_le_bytes()).then(|| u64::from_le_bytes(*number))
 }
 
 /// The error when the log ends before what was noted.

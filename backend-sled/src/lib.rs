@@ -14,6 +14,8 @@ mod config;
 mod crash_point;
 mod disk;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod high_water;
 mod history_store;
 mod hub;

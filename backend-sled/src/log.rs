@@ -10,8 +10,8 @@ use durable_core::time::Timestamp;
 
 use crate::codec::{Damaged, Decoded, Get, Put, seal, unseal};
 use crate::values::{
-    get_envelope, get_instance, get_message_id, get_time, get_turn, put_envelope, put_instance,
-    put_message_id, put_time, put_turn,
+    ENVELOPE_BYTES_MIN, get_envelope, get_instance, get_message_id, get_time, get_turn,
+    put_envelope, put_instance, put_message_id, put_time, put_turn,
 };
 
 /// Bytes after which a group is split into several values.
@@ -163,7 +163,7 @@ pub(crate) fn seal_envelopes(lsn: u64, envelopes: &[Envelope]) -> Vec<u8> {
 pub(crate) fn unseal_envelopes(value: &Bytes) -> Decoded<(u64, Vec<Envelope>)> {
     let mut g = unseal(value)?;
     let lsn = g.u64()?;
-    let envelopes = g.list(get_envelope)?;
+    let envelopes = g.list(ENVELOPE_BYTES_MIN, get_envelope)?;
     g.end()?;
     Ok((lsn, envelopes))
 }

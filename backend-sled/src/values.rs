@@ -12,6 +12,21 @@ use durable_core::time::Timestamp;
 
 use crate::codec::{Damaged, Decoded, Get, Put};
 
+/// Bytes of a message id.
+const MESSAGE_ID_BYTES: usize = 16 + 8;
+/// The least bytes of an envelope: an id, an empty target, four absent parts, an empty body.
+pub(crate) const ENVELOPE_BYTES_MIN: usize = MESSAGE_ID_BYTES + 4 + 1 + 8 + 4 + 4;
+/// The least bytes of a block of history.
+pub(crate) const CHUNK_BYTES_MIN: usize = 4 + 4;
+/// The least bytes of a block of history in a row.
+const STORED_BYTES_MIN: usize = 4 + 1;
+/// The least bytes of an earlier generation in a row.
+const OLDER_BYTES_MIN: usize = 16 + 4;
+/// The least bytes of a message in a row.
+const WAITING_BYTES_MIN: usize = MESSAGE_ID_BYTES + 1 + 1 + 8 + 4;
+/// The least bytes of a task in a row.
+const TASK_BYTES_MIN: usize = MESSAGE_ID_BYTES + 16 + 4 + 8 + 4 + 1 + 4;
+
 pub(crate) fn put_instance(p: &mut Put, id: &InstanceId) {
     p.bytes(id.as_str().as_bytes());
 }
@@ -144,10 +159,10 @@ pub(crate) fn get_turn(g: &mut Get) -> Decoded<TurnCommit> {
         expected_events: g.u64()?,
         at: get_time(g)?,
         chunk: g.option(get_chunk)?,
-        consumed: g.list(get_message_id)?,
-        cancelled: g.list(get_message_id)?,
-        activities: g.list(get_envelope)?,
-        messages: g.list(get_envelope)?,
+        consumed: g.list(MESSAGE_ID_BYTES, get_message_id)?,
+        cancelled: g.list(MESSAGE_ID_BYTES, get_message_id)?,
+        activities: g.list(ENVELOPE_BYTES_MIN, get_envelope)?,
+        messages: g.list(ENVELOPE_BYTES_MIN, get_envelope)?,
         tracking: g.option(get_envelope)?,
         record: g.option(get_record)?,
         next: g.option(|g| {
@@ -237,11 +252,13 @@ pub(crate) fn get_snapshot(g: &mut Get) -> Decoded<SlotSnapshot> {
     let lsn = g.u64()?;
     Ok(SlotSnapshot {
         record: get_record(g)?,
-        history: g.list(get_stored)?,
-        older: g.list(|g| Ok((ExecutionId(g.u128()?), g.list(get_stored)?)))?,
-        inbox: g.list(get_waiting)?,
-        delayed: g.list(|g| Ok((get_time(g)?, get_waiting(g)?)))?,
-        tasks: g.list(get_task)?,
+        history: g.list(STORED_BYTES_MIN, get_stored)?,
+        older: g.list(OLDER_BYTES_MIN, |g| {
+            Ok((ExecutionId(g.u128()?), g.list(STORED_BYTES_MIN, get_stored)?))
+        })?,
+        inbox: g.list(WAITING_BYTES_MIN, get_waiting)?,
+        delayed: g.list(8 + WAITING_BYTES_MIN, |g| Ok((get_time(g)?, get_waiting(g)?)))?,
+        tasks: g.list(TASK_BYTES_MIN, get_task)?,
         committed: g.option(Get::u128)?.map(LeaseToken),
         held: g.option(|g| g.option(get_time))?,
         delivery: g.u32()?,

@@ -29,6 +29,7 @@ mod driver;
 pub mod evidence;
 pub mod faults;
 pub mod fixture;
+pub mod fuzz;
 pub mod manual_env;
 pub mod memory;
 pub mod mutants;

@@ -12,6 +12,7 @@ mod campaign;
 mod conformance;
 mod cost;
 mod fix;
+mod fuzz;
 mod generated;
 mod guarantees;
 mod long_runs;
@@ -42,6 +43,7 @@ usage: cargo xtask <command>
   sim --seeds N [--from S] [--record] the deterministic simulation of the engine
   torture --backend sled [--kills N] [--mutations M] [--seed S] [--record]
            processes killed at named points and at random, stores damaged
+  fuzz [--inputs N] [--seed S] [--record]   hostile bytes for every decoder
 ";
 
 fn main() -> ExitCode {
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         ["cost", rest @ ..] => cost::run(rest),
         ["guarantees", rest @ ..] => guarantees::run(rest),
         ["sim", rest @ ..] => sim::run(rest),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
         ["torture", rest @ ..] => torture::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

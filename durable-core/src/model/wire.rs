@@ -22,11 +22,31 @@ use crate::limits::RECORD_BYTES_MAX;
 const FORMAT: u8 = 1;
 const HEADER: usize = 5;
 
-const CONFIG: bincode::config::Configuration<
-    bincode::config::LittleEndian,
-    bincode::config::Varint,
-    bincode::config::Limit<RECORD_BYTES_MAX>,
-> = bincode::config::standard().with_limit::<RECORD_BYTES_MAX>();
+/// The most that one byte of a record stands for: a long number that is small.
+const BYTES_PER_BYTE: usize = 16;
+
+/// Decodes from the front, and takes no more memory than a limit.
+fn decode_within<T: DeserializeOwned, const LIMIT: usize>(
+    bytes: &[u8],
+) -> Result<(T, usize), bincode::error::DecodeError> {
+    bincode::serde::decode_from_slice(bytes, bincode::config::standard().with_limit::<LIMIT>())
+}
+
+/// Decodes from the front. A short record cannot ask for the memory of a long one: a length in
+/// it is believed up to a limit that follows from how many bytes there are.
+fn decode_prefix<T: DeserializeOwned>(
+    bytes: &[u8],
+) -> Result<(T, usize), bincode::error::DecodeError> {
+    const SMALL: usize = 16 * 1024;
+    const MEDIUM: usize = 256 * 1024;
+    const LARGE: usize = 4 * 1024 * 1024;
+    match bytes.len().saturating_mul(BYTES_PER_BYTE) {
+        n if n <= SMALL => decode_within::<T, SMALL>(bytes),
+        n if n <= MEDIUM => decode_within::<T, MEDIUM>(bytes),
+        n if n <= LARGE => decode_within::<T, LARGE>(bytes),
+        _ => decode_within::<T, RECORD_BYTES_MAX>(bytes),
+    }
+}
 
 /// Why bytes are not a record.
 #[derive(Debug, thiserror::Error)]
@@ -160,7 +180,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn body<T: DeserializeOwned>(&mut self) -> Result<T, WireError> {
-        let (value, used) = bincode::serde::decode_from_slice(self.rest, CONFIG)?;
+        let (value, used) = decode_prefix(self.rest)?;
         self.rest = &self.rest[used..];
         Ok(value)
     }
@@ -210,8 +230,8 @@ impl ChunkWriter {
 /// Any [`WireError`]; nothing is returned of a damaged block.
 pub fn decode_chunk(chunk: &HistoryChunk) -> Result<Vec<HistoryEvent>, WireError> {
     let mut reader = Reader::open(&chunk.bytes)?;
-    // The count comes from outside: it bounds nothing but the loop.
-    let mut events = Vec::with_capacity((chunk.events as usize).min(chunk.bytes.len()));
+    // The count comes from outside. No event is shorter than its kind and one number.
+    let mut events = Vec::with_capacity((chunk.events as usize).min(chunk.bytes.len() / 2));
     while !reader.rest.is_empty() {
         events.push(event::codec::read(&mut reader)?);
     }
