@@ -43,6 +43,10 @@ impl RedisStore {
     /// [`Invalid`](BackendErrorKind::Invalid) when it may lose work; the text says what to set.
     pub async fn connect(settings: RedisSettings, env: SharedEnv) -> BackendResult<Arc<Self>> {
         keys::check_prefix(&settings.prefix)?;
+        if settings.response_timeout.is_zero() {
+            let text = "`response_timeout` is 0; no answer could ever be in time";
+            return Err(BackendError::new(BackendErrorKind::Invalid, "connect", text));
+        }
         let link = Link::connect(&settings, &env).await?;
         let mut durability = RedisDurability::Always;
         let loads: Vec<Cmd> = SCRIPTS.all().into_iter().map(Script::load).collect();

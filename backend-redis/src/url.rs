@@ -70,6 +70,11 @@ impl RedisSettings {
         let (scheme, rest) = url.split_once("://").ok_or_else(|| invalid(FORM))?;
         let (kind, tls) = kind(scheme)?;
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        if query.contains('@') {
+            // It may be the end of a password: nothing of it is shown.
+            let text = "an `@` after the `?` must be percent-encoded, as must a `?` in a password";
+            return Err(invalid(format!("{text}; {FORM}")));
+        }
         let (authority, database) = place.split_once('/').unwrap_or((place, ""));
         let (login, addresses) = match authority.rsplit_once('@') {
             Some((login, addresses)) => (Some(login), addresses),
@@ -204,6 +209,8 @@ mod tests {
             ("redis:x", "the form is"),
             ("http://x", "not for Redis"),
             ("redis://u:secret@h:port", "port must be a number"),
+            ("redis://u:1?secret@h", "must be percent-encoded"),
+            ("redis://u:1?x=secret@h", "must be percent-encoded"),
             ("redis://h/x", "database must be a number"),
             ("redis://h?hubb=x", "unknown parameter `hubb`"),
             ("redis://h?durability=maybe", "one of none"),

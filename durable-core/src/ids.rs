@@ -56,6 +56,22 @@ fn check(what: &'static str, text: &str, max: usize) -> Result<(), InvalidId> {
     }
 }
 
+/// Whether a text can be the version of an orchestration; the empty one is the unversioned one.
+///
+/// # Errors
+/// [`InvalidId`] when it is too long or holds a control character.
+pub fn check_version(text: &str) -> Result<(), InvalidId> {
+    if text.is_empty() { Ok(()) } else { check("version", text, limits::VERSION_BYTES_MAX) }
+}
+
+/// Whether a text can be the name of a change of code.
+///
+/// # Errors
+/// [`InvalidId`] when it is empty, too long or holds a control character.
+pub fn check_change(text: &str) -> Result<(), InvalidId> {
+    check("name of a change", text, limits::VERSION_BYTES_MAX)
+}
+
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $what:literal, $max:expr) => {
         $(#[$doc])*

@@ -23,6 +23,12 @@ pub const FAILURE_MESSAGE_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of a heartbeat's progress value.
 pub const PROGRESS_BYTES_MAX: usize = 64 * 1024;
 
+/// Bytes in the version of an orchestration, and in the name of a change of its code.
+pub const VERSION_BYTES_MAX: usize = 256;
+
+/// Bytes of the reason given for terminating, suspending or resuming. It is kept in the history.
+pub const REASON_BYTES_MAX: usize = 16 * 1024;
+
 /// Tags on one instance.
 pub const TAGS_MAX: usize = 32;
 
@@ -60,6 +66,15 @@ pub const DELIVERY_ATTEMPTS_MAX: u32 = 10;
 
 /// How long a worker holds work before another may take it, when it stops renewing.
 pub const LEASE_DEFAULT: Duration = Duration::from_secs(30);
+
+/// The shortest lease: below it, work would come back before it can be done.
+pub const LEASE_MIN: Duration = Duration::from_millis(10);
+
+/// The longest lease: what a crashed worker held comes back after it.
+pub const LEASE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// The shortest wait of a loop that asks again; a shorter one would only keep a core busy.
+pub const WAIT_MIN: Duration = Duration::from_millis(1);
 
 /// The furthest a durable timer may be set: a hundred years.
 pub const TIMER_MAX: Duration = Duration::from_secs(100 * 366 * 24 * 3600);

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::activity::{Activity, ActivityContext, ActivityHandler, Data};
 use crate::env::BoxFuture;
-use crate::ids::Name;
+use crate::ids::{Name, check_version};
 use crate::limits;
 use crate::model::{Failure, FailureKind};
 use crate::payload::{Payload, decode, encode};
@@ -74,7 +74,7 @@ impl Registry {
     {
         match Name::new(name) {
             Ok(name) => self.add_activity(name, Arc::new(FnActivity { run, types: PhantomData })),
-            Err(error) => self.problems.push(format!("activity {name:?}: {error}")),
+            Err(error) => self.problems.push(format!("activity {:?}: {error}", shown(name))),
         }
     }
 
@@ -95,7 +95,7 @@ impl Registry {
                     Arc::new(FnOrchestration { run, types: PhantomData }),
                 );
             }
-            Err(error) => self.problems.push(format!("orchestration {name:?}: {error}")),
+            Err(error) => self.problems.push(format!("orchestration {:?}: {error}", shown(name))),
         }
     }
 
@@ -123,6 +123,10 @@ impl Registry {
         version: String,
         handler: Arc<dyn OrchestrationHandler>,
     ) {
+        if let Err(error) = check_version(&version) {
+            self.problems.push(format!("orchestration `{name}`: {error}"));
+            return;
+        }
         let versions = self.orchestrations.entry(name.clone()).or_default();
         if versions.insert(version.clone(), handler).is_some() {
             self.problems
@@ -181,6 +185,11 @@ impl Handlers for Registry {
         names.sort_unstable();
         names
     }
+}
+
+/// As much of a text as belongs into an error.
+fn shown(text: &str) -> &str {
+    text.char_indices().nth(40).map_or(text, |(end, _)| &text[..end])
 }
 
 /// Decodes an input. An absent one reads as `null`.

@@ -48,9 +48,11 @@ impl<O, E> InstanceHandle<O, E> {
     /// told to stop; their results are dropped.
     ///
     /// # Errors
-    /// [`NotFound`](ErrorKind::NotFound), [`Ended`](ErrorKind::Ended) or [`Backend`](ErrorKind::Backend).
+    /// [`NotFound`](ErrorKind::NotFound), [`Ended`](ErrorKind::Ended), [`Backend`](ErrorKind::Backend), and
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) when the reason is too long.
     pub async fn terminate(&self, reason: impl Into<String>) -> Result<(), Error> {
-        self.control(Message::Terminate(Terminate { reason: reason.into(), cascade: true })).await
+        let reason = checked_reason(reason)?;
+        self.control(Message::Terminate(Terminate { reason, cascade: true })).await
     }
 
     /// Ends the instance at its next turn; its children go on.
@@ -58,7 +60,8 @@ impl<O, E> InstanceHandle<O, E> {
     /// # Errors
     /// As [`terminate`](Self::terminate).
     pub async fn terminate_alone(&self, reason: impl Into<String>) -> Result<(), Error> {
-        self.control(Message::Terminate(Terminate { reason: reason.into(), cascade: false })).await
+        let reason = checked_reason(reason)?;
+        self.control(Message::Terminate(Terminate { reason, cascade: false })).await
     }
 
     /// Takes no further turns until it is resumed. What arrives meanwhile is kept.
@@ -66,7 +69,8 @@ impl<O, E> InstanceHandle<O, E> {
     /// # Errors
     /// As [`terminate`](Self::terminate).
     pub async fn suspend(&self, reason: impl Into<String>) -> Result<(), Error> {
-        self.control(Message::Suspend(Control { reason: reason.into() })).await
+        let reason = checked_reason(reason)?;
+        self.control(Message::Suspend(Control { reason })).await
     }
 
     /// Takes turns again. Also tries a blocked or quarantined instance again, now.
@@ -74,7 +78,8 @@ impl<O, E> InstanceHandle<O, E> {
     /// # Errors
     /// As [`terminate`](Self::terminate).
     pub async fn resume(&self, reason: impl Into<String>) -> Result<(), Error> {
-        self.control(Message::Resume(Control { reason: reason.into() })).await
+        let reason = checked_reason(reason)?;
+        self.control(Message::Resume(Control { reason })).await
     }
 
     async fn control(&self, message: Message) -> Result<(), Error> {
@@ -137,6 +142,17 @@ impl RaiseEvent {
         }
         self.client.send_one(envelope).await
     }
+}
+
+/// A reason is kept in the history, so it has a limit.
+fn checked_reason(reason: impl Into<String>) -> Result<String, Error> {
+    let reason = reason.into();
+    if reason.len() <= limits::REASON_BYTES_MAX {
+        return Ok(reason);
+    }
+    let (bytes, max) = (reason.len(), limits::REASON_BYTES_MAX);
+    let text = format!("the reason is {bytes} bytes long; the limit is {max} bytes");
+    Err(Error::new(ErrorKind::InvalidArgument, text))
 }
 
 /// The record of an instance that has messages but was not started.

@@ -1,5 +1,6 @@
 //! Removing instances.
 
+use super::query::check_page;
 use super::{Client, InstanceHandle};
 use crate::backend::{InstanceQuery, OrchestrationStatus, PageCursor, PurgeOutcome};
 use crate::error::{Error, ErrorKind};
@@ -41,6 +42,7 @@ impl Client {
     /// # Errors
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) or [`Backend`](ErrorKind::Backend).
     pub async fn purge_page(&self, mut query: InstanceQuery) -> Result<PurgeReport, Error> {
+        check_page(&query)?;
         if let Some(live) = query.statuses.iter().find(|s| !s.is_terminal()) {
             let text = format!("{live:?} instances cannot be purged; terminate them first");
             return Err(Error::new(ErrorKind::InvalidArgument, text));

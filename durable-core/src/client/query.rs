@@ -160,6 +160,16 @@ fn decoded<T: DeserializeOwned>(payload: Option<&Payload>) -> Result<Option<T>, 
     Ok(payload.map(decode).transpose()?)
 }
 
+/// Pages have a limit, of listings and of purges.
+pub(super) fn check_page(query: &InstanceQuery) -> Result<(), Error> {
+    let (items, max) = (query.page_items, limits::PAGE_ITEMS_MAX);
+    if items <= max {
+        return Ok(());
+    }
+    let text = format!("a page of {items} items; the limit is {max}");
+    Err(Error::new(ErrorKind::InvalidArgument, text))
+}
+
 /// One page of a listing.
 #[derive(Debug, Clone)]
 pub struct InstanceStatusPage {
@@ -177,14 +187,7 @@ impl Client {
     /// [`PAGE_ITEMS_MAX`](limits::PAGE_ITEMS_MAX) or the cursor is of another query, or
     /// [`Backend`](ErrorKind::Backend).
     pub async fn list(&self, query: InstanceQuery) -> Result<InstanceStatusPage, Error> {
-        if query.page_items > limits::PAGE_ITEMS_MAX {
-            let text = format!(
-                "a page of {} items; the limit is {}",
-                query.page_items,
-                limits::PAGE_ITEMS_MAX
-            );
-            return Err(Error::new(ErrorKind::InvalidArgument, text));
-        }
+        check_page(&query)?;
         let page = self.backend.list(query).await?;
         let items =
             page.items.into_iter().map(InstanceStatus::from_record).collect::<Result<_, _>>()?;
@@ -200,8 +203,10 @@ impl Client {
         ids: Vec<InstanceId>,
     ) -> Result<Vec<Option<InstanceStatus>>, Error> {
         let mut statuses = Vec::with_capacity(ids.len());
-        for record in self.backend.read_records(ids).await {
-            statuses.push(record?.map(InstanceStatus::from_record).transpose()?);
+        for batch in ids.chunks(limits::BATCH_ITEMS_MAX) {
+            for record in self.backend.read_records(batch.to_vec()).await {
+                statuses.push(record?.map(InstanceStatus::from_record).transpose()?);
+            }
         }
         Ok(statuses)
     }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::{Client, InstanceHandle};
 use crate::backend::{CreateInstance, CreateOutcome, Envelope, ReusePolicy};
 use crate::error::{Error, ErrorKind};
-use crate::ids::{ExecutionId, InstanceId, MessageId};
+use crate::ids::{ExecutionId, InstanceId, MessageId, check_version};
 use crate::limits;
 use crate::model::Message;
 use crate::model::event::ExecutionStarted;
-use crate::model::first_record;
 use crate::model::wire;
+use crate::model::{check_tags, first_record};
 use crate::payload::encode;
 use crate::replay::OrchestrationRef;
 use crate::telemetry;
@@ -96,7 +96,8 @@ impl<R: OrchestrationRef> StartInstance<R> {
     ///
     /// # Errors
     /// - [`AlreadyExists`](ErrorKind::AlreadyExists) when the id is taken and the policy refuses;
-    /// - [`InvalidArgument`](ErrorKind::InvalidArgument) when id, input or labels are over a limit;
+    /// - [`InvalidArgument`](ErrorKind::InvalidArgument) when id, input, version, start time or
+    ///   labels are over a limit;
     /// - [`Backend`](ErrorKind::Backend) when the store fails. With your own id the start may simply
     ///   be repeated.
     ///
@@ -116,9 +117,18 @@ impl<R: OrchestrationRef> StartInstance<R> {
             );
             return Err(Error::new(ErrorKind::InvalidArgument, text));
         }
-        check_tags(&self.tags)?;
+        let invalid = |text| Error::new(ErrorKind::InvalidArgument, text);
+        check_tags(&self.tags).map_err(invalid)?;
         let version =
             self.version.unwrap_or_else(|| self.orchestration.orchestration_version().to_owned());
+        check_version(&version)?;
+        if self.at.is_some_and(|at| at > env.now() + limits::TIMER_MAX) {
+            let text = format!(
+                "`{instance}` would start more than {} days from now; that is the limit",
+                limits::TIMER_MAX.as_secs() / 86_400
+            );
+            return Err(invalid(text));
+        }
         let start = ExecutionStarted {
             name: self.orchestration.orchestration_name(),
             version,
@@ -159,18 +169,4 @@ impl<R: OrchestrationRef> StartInstance<R> {
             None => Err(Error::new(ErrorKind::Backend, "the backend gave no answer")),
         }
     }
-}
-
-fn check_tags(tags: &[(String, String)]) -> Result<(), Error> {
-    let bytes: usize = tags.iter().map(|(k, v)| k.len() + v.len()).sum();
-    if tags.len() > limits::TAGS_MAX || bytes > limits::TAGS_BYTES_MAX {
-        let text = format!(
-            "{} labels of {bytes} bytes; the limits are {} labels and {} bytes",
-            tags.len(),
-            limits::TAGS_MAX,
-            limits::TAGS_BYTES_MAX
-        );
-        return Err(Error::new(ErrorKind::InvalidArgument, text));
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Parent;
 use super::failure::Failure;
+use crate::limits;
 use crate::payload::Payload;
 use crate::time::Timestamp;
 
@@ -38,6 +39,20 @@ impl std::fmt::Display for BlockReport {
         }
         write!(f, ". {}", self.hint)
     }
+}
+
+/// Whether labels are within their limits; else why not.
+pub(crate) fn check_tags(tags: &[(String, String)]) -> Result<(), String> {
+    let bytes: usize = tags.iter().map(|(k, v)| k.len() + v.len()).sum();
+    if tags.len() <= limits::TAGS_MAX && bytes <= limits::TAGS_BYTES_MAX {
+        return Ok(());
+    }
+    Err(format!(
+        "{} labels of {bytes} bytes; the limits are {} labels and {} bytes",
+        tags.len(),
+        limits::TAGS_MAX,
+        limits::TAGS_BYTES_MAX
+    ))
 }
 
 /// Values and explanations that belong to an instance record.

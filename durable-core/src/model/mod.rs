@@ -14,6 +14,7 @@ pub mod task;
 pub mod tracking;
 pub mod wire;
 
+pub(crate) use details::check_tags;
 pub use details::{BlockReport, RecordDetails};
 pub use event::HistoryEvent;
 pub use failure::{Failure, FailureKind};

@@ -77,7 +77,8 @@ impl RetryPolicy {
         if attempt >= self.attempts {
             return None;
         }
-        let factor = self.backoff.powi(i32::try_from(attempt - 1).unwrap_or(i32::MAX));
+        let factor =
+            self.backoff.powi(i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX));
         let max = self.max_interval.as_secs_f64();
         let plain = (self.first_interval.as_secs_f64() * factor).min(max);
         let swing = (random as f64 / u64::MAX as f64) * 2.0 - 1.0;
@@ -117,5 +118,6 @@ mod tests {
         assert_eq!(p.delay_after(1, Duration::ZERO, u64::MAX), Some(S + S / 2));
         let odd = RetryPolicy::new(u32::MAX).backoff(f64::NAN).jitter(f64::INFINITY);
         assert_eq!(odd.delay_after(u32::MAX - 1, Duration::ZERO, 7), Some(S));
+        assert_eq!(odd.delay_after(0, Duration::ZERO, 7), Some(S));
     }
 }

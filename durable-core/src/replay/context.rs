@@ -12,7 +12,7 @@ use super::machines::{
     Timer,
 };
 use super::refs::{ActivityRef, OrchestrationRef};
-use crate::ids::{ExecutionId, InstanceId, Name};
+use crate::ids::{ExecutionId, InstanceId, Name, check_change, check_version};
 use crate::limits;
 use crate::model::event::{EventSent, Parent, VersionMarked};
 use crate::model::{Failure, FailureKind};
@@ -135,7 +135,8 @@ impl OrchestrationContext {
     /// Unread events go with it. Never returns: `return ctx.continue_as_new(&next).await;`
     ///
     /// # Panics
-    /// When the input cannot be encoded or is too large; the panic fails the orchestration.
+    /// When the input cannot be encoded or is too large, or the version is too long; the panic
+    /// fails the orchestration.
     pub async fn continue_as_new<I: Serialize + ?Sized, R>(&self, input: &I) -> R {
         self.continue_as(None, input).await
     }
@@ -153,6 +154,9 @@ impl OrchestrationContext {
     }
 
     async fn continue_as<I: Serialize + ?Sized, R>(&self, version: Option<String>, input: &I) -> R {
+        if let Some(Err(error)) = version.as_deref().map(check_version) {
+            std::panic::panic_any(format!("continue-as-new: {error}"));
+        }
         match checked(input, "continue-as-new input") {
             Ok(input) => {
                 self.core.lock().continue_wish = Some(ContinueWish { version, input: Some(input) })
@@ -165,7 +169,14 @@ impl OrchestrationContext {
     /// Which version of a changed piece of code this execution runs: 0 for executions that
     /// passed here before the change was deployed, `newest` for those that come here first
     /// with the new code. Recorded at the first call, the same ever after.
+    ///
+    /// # Panics
+    /// When the name of the change is empty, holds control characters, or is longer than
+    /// [`VERSION_BYTES_MAX`](limits::VERSION_BYTES_MAX); the panic fails the orchestration.
     pub fn version_of(&self, change: &str, newest: u32) -> u32 {
+        if let Err(error) = check_change(change) {
+            std::panic::panic_any(error.to_string());
+        }
         let mut state = self.core.lock();
         if let Some(version) = state.markers.get(change) {
             return *version;

@@ -144,11 +144,13 @@ impl WorkerBuilder {
     /// Checks the registrations and begins to work in background tasks.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when a name is invalid or registered twice, or when
-    /// there is nothing to serve.
+    /// [`ErrorKind::InvalidArgument`] when a name is invalid or registered twice, when a
+    /// setting makes no sense, or when there is nothing to serve.
     pub async fn start(self) -> Result<Worker, Error> {
-        if !self.registry.problems().is_empty() {
-            let text = self.registry.problems().join("; ");
+        let mut problems = self.registry.problems().to_vec();
+        problems.extend(self.options.problems(self.registry.has_activities()));
+        if !problems.is_empty() {
+            let text = problems.join("; ");
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
                 format!("the worker cannot start: {text}"),

@@ -40,6 +40,36 @@ pub struct WorkerOptions {
     pub deliveries_max: u32,
 }
 
+impl WorkerOptions {
+    /// What is wrong with the settings, one sentence each: what would lose its leases at once,
+    /// keep a core busy with asking, or never do anything.
+    pub(super) fn problems(&self, has_activities: bool) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.lease < limits::LEASE_MIN || self.lease > limits::LEASE_MAX {
+            let (min, max) = (limits::LEASE_MIN, limits::LEASE_MAX);
+            problems.push(format!("`lease` is {:?}; it must be {min:?} to {max:?}", self.lease));
+        }
+        let waits = [("idle_wait", self.idle_wait), ("blocked_retry", self.blocked_retry)];
+        for (name, wait) in waits.into_iter().filter(|(_, wait)| *wait < limits::WAIT_MIN) {
+            problems
+                .push(format!("`{name}` is {wait:?}; it must be {:?} at least", limits::WAIT_MIN));
+        }
+        let counts = [
+            ("turns_per_fetch", self.turns_per_fetch == 0),
+            ("commits_in_flight", self.commits_in_flight == 0),
+            ("deliveries_max", self.deliveries_max == 0),
+        ];
+        for (name, _) in counts.into_iter().filter(|(_, zero)| *zero) {
+            problems.push(format!("`{name}` is 0; it must be 1 at least"));
+        }
+        if has_activities && self.activities_max > 0 && self.queues.is_empty() {
+            let text = "`queues` is empty; name one, or set `activities_max` to 0";
+            problems.push(text.to_owned());
+        }
+        problems
+    }
+}
+
 impl Default for WorkerOptions {
     fn default() -> Self {
         Self {

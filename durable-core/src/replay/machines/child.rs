@@ -9,10 +9,10 @@ use super::Op;
 use super::activity::checked_input;
 use super::attempt::{Attempts, CallAttempt, Predicate, Retries};
 use super::result::typed;
-use crate::ids::{InstanceId, Name};
+use crate::ids::{InstanceId, Name, check_version};
 use crate::limits;
 use crate::model::event::ChildScheduled;
-use crate::model::{Failure, RetryPolicy};
+use crate::model::{Failure, FailureKind, RetryPolicy, check_tags};
 use crate::payload::Payload;
 use crate::replay::action::Action;
 use crate::replay::core::Core;
@@ -97,7 +97,9 @@ impl<R: OrchestrationRef> ChildBuilder<R> {
         let retries = self.policy.map(|policy| Retries { policy, predicate: self.predicate });
         let version =
             self.version.unwrap_or_else(|| self.orchestration.orchestration_version().to_owned());
-        let state = match checked_input(&input, &format_args!("child `{name}`")) {
+        let checked = checked_start(&name, &version, &self.tags)
+            .and_then(|()| checked_input(&input, &format_args!("child `{name}`")));
+        let state = match checked {
             Ok(input) => {
                 let start = Start {
                     name: name.clone(),
@@ -117,15 +119,24 @@ impl<R: OrchestrationRef> ChildBuilder<R> {
     /// with its id.
     ///
     /// # Errors
-    /// A [`Failure`] when the input cannot be encoded or is too large.
+    /// A [`Failure`] when the input cannot be encoded, or input, version or labels are too large.
     pub fn start_detached(self, input: R::Input) -> Result<InstanceId, Failure> {
         let name = self.orchestration.orchestration_name();
         let version =
             self.version.unwrap_or_else(|| self.orchestration.orchestration_version().to_owned());
+        checked_start(&name, &version, &self.tags)?;
         let input = checked_input(&input, &format_args!("child `{name}`"))?;
         let start = Start { name, version, input, instance: self.instance, tags: self.tags };
         Ok(start.issue(&self.core, true).1)
     }
+}
+
+/// Enforces the limits of what is said about a child besides its input.
+fn checked_start(name: &Name, version: &str, tags: &[(String, String)]) -> Result<(), Failure> {
+    let version = check_version(version).map_err(|error| error.to_string());
+    version.and_then(|()| check_tags(tags)).map_err(|error| {
+        Failure::of_kind(FailureKind::LimitExceeded, format!("child `{name}`: {error}"))
+    })
 }
 
 struct Start {

@@ -1,0 +1,57 @@
+//! Bad input gets a typed error that says what to do, and loses nothing.
+//!
+//! Every row is one bad input with the exact error: kind, whether to try again, text. To add one,
+//! add a line; the test prints what it found instead of what the line says.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod code;
+mod handles;
+mod ids;
+mod starts;
+mod table;
+mod urls;
+mod workers;
+mod world;
+
+use table::try_all;
+
+/// Proves G15, G16.
+#[tokio::test]
+async fn bad_ids_are_refused() {
+    try_all("ids", ids::ids()).await;
+}
+
+/// Proves G2, G15, G16.
+#[tokio::test]
+async fn bad_starts_are_refused() {
+    try_all("starts", starts::starts()).await;
+}
+
+/// Proves G7, G10, G15, G16.
+#[tokio::test]
+async fn bad_uses_of_instances_are_refused() {
+    try_all("handles", handles::handles()).await;
+}
+
+/// Proves G15, G16.
+#[tokio::test]
+async fn bad_settings_of_workers_are_refused() {
+    try_all("workers", workers::workers()).await;
+}
+
+/// Proves G16.
+#[tokio::test]
+async fn bad_urls_are_refused_without_showing_a_password() {
+    try_all("urls", urls::urls()).await;
+    #[cfg(feature = "redis")]
+    try_all("redis", urls::redis()).await;
+}
+
+/// The table is as long as it is said to be.
+#[test]
+fn there_are_at_least_150_rows() {
+    let rows = [ids::ids(), starts::starts(), handles::handles(), workers::workers(), urls::urls()];
+    let rows = rows.iter().map(Vec::len).sum::<usize>() + code::CASES.len();
+    assert!(rows >= 150, "{rows}");
+}
