@@ -17,6 +17,7 @@ pub(super) fn check(files: &[TextFile]) -> Vec<Finding> {
     for file in files.iter().filter(|file| file.path.ends_with(".md")) {
         findings.extend(dead_links(file, &paths));
         findings.extend(incomplete_error_page(file));
+        findings.extend(broken_includes(file, files));
     }
     for file in
         files.iter().filter(|file| file.path.ends_with(".rs") && !file.path.starts_with("xtask/"))
@@ -38,6 +39,32 @@ fn unlisted_pages(files: &[TextFile]) -> Vec<Finding> {
     pages
         .filter(|file| file.path != SUMMARY && !listed.contains(&file.path))
         .map(|file| Finding::new(file, 1, "not listed in SUMMARY.md"))
+        .collect()
+}
+
+/// Code that a page includes, as `{{#include path:anchor}}`, and that is not there.
+fn broken_includes(file: &TextFile, files: &[TextFile]) -> Vec<Finding> {
+    let included = |line: &str| {
+        let inside = line.trim().strip_prefix("{{#include ")?.strip_suffix("}}")?;
+        let (path, anchor) = inside.split_once(':')?;
+        Some((resolve(&file.path, path), anchor.to_owned()))
+    };
+    let missing = |(path, anchor): &(String, String)| {
+        let begin = format!("ANCHOR: {anchor}\n");
+        let end = format!("ANCHOR_END: {anchor}\n");
+        let found = files.iter().find(|other| other.path == *path);
+        found.is_none_or(|other| !other.text.contains(&begin) || !other.text.contains(&end))
+    };
+    let lines = file.text.lines().enumerate();
+    lines
+        .filter_map(|(at, line)| included(line).filter(missing).map(|what| (at, what)))
+        .map(|(at, (path, anchor))| {
+            Finding::new(
+                file,
+                at + 1,
+                format!("includes `{anchor}` of `{path}`, which is not there"),
+            )
+        })
         .collect()
 }
 
@@ -133,6 +160,15 @@ mod tests {
         assert_eq!(check(&[summary(), page(""), file("docs/src/b.md", "")]).len(), 1);
         let errors = file("docs/src/errors/DT0001.md", "## Cause\n## Fix\n");
         assert_eq!(check(&[page(""), errors]).len(), 1);
+    }
+
+    #[test]
+    fn code_that_is_included_must_be_there() {
+        let code = || file("a/b.rs", "// ANCHOR: x\nfn f() {}\n// ANCHOR_END: x\n");
+        let page = |text: &str| file("docs/a.md", text);
+        assert!(check(&[code(), page("{{#include ../a/b.rs:x}}")]).is_empty());
+        assert_eq!(check(&[code(), page("{{#include ../a/b.rs:y}}")]).len(), 1);
+        assert_eq!(check(&[code(), page("{{#include b.rs:x}}")]).len(), 1);
     }
 
     #[test]

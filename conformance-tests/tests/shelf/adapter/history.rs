@@ -1,0 +1,80 @@
+//! Records, histories, listings.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use durable_core::backend::{
+    BackendResult, HistoryPage, HistoryRead, HistoryStore, InstancePage, InstanceQuery,
+    InstanceRecord, PurgeOutcome,
+};
+use durable_core::ids::{ExecutionId, InstanceId};
+
+use super::Shelf;
+
+// ANCHOR: watched
+/// Somebody waits for an instance to change; ends also when the wait is dropped.
+struct Watched<'a> {
+    shelf: &'a Shelf,
+    instance: &'a InstanceId,
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        self.shelf.lock().unwatch(self.instance);
+        self.shelf.bells.leave(self.instance);
+    }
+}
+// ANCHOR_END: watched
+
+#[async_trait]
+impl HistoryStore for Shelf {
+    // ANCHOR: reads
+    async fn read_records(
+        &self,
+        instances: Vec<InstanceId>,
+    ) -> Vec<BackendResult<Option<InstanceRecord>>> {
+        self.each("read_records", instances, |state, id, _| state.record(&id).cloned())
+    }
+
+    async fn read_history(&self, read: HistoryRead) -> BackendResult<HistoryPage> {
+        self.check_open("read_history")?;
+        Ok(self.lock().history_page(&read.instance, read.execution, read.from, read.bytes_max))
+    }
+
+    async fn executions(&self, instance: &InstanceId) -> BackendResult<Vec<ExecutionId>> {
+        self.check_open("executions")?;
+        Ok(self.lock().executions(instance))
+    }
+
+    async fn list(&self, query: InstanceQuery) -> BackendResult<InstancePage> {
+        self.check_open("list")?;
+        Ok(self.lock().list(&query))
+    }
+
+    async fn index(&self, _records: Vec<InstanceRecord>) -> BackendResult<()> {
+        self.check_open("index")
+    }
+
+    async fn purge(&self, instances: Vec<InstanceId>) -> Vec<BackendResult<PurgeOutcome>> {
+        self.each("purge", instances, |state, id, _| state.purge(&id))
+    }
+    // ANCHOR_END: reads
+
+    // ANCHOR: watch
+    async fn watch(
+        &self,
+        instance: &InstanceId,
+        seen: u64,
+        wait: Duration,
+    ) -> BackendResult<Option<InstanceRecord>> {
+        let bell = self.bells.listen(instance);
+        self.lock().watch(instance);
+        let _watched = Watched { shelf: self, instance };
+        let newer = |shelf: &Self| {
+            let record = shelf.lock().record(instance).cloned();
+            record.filter(|record| record.revision > seen)
+        };
+        self.wait("watch", &bell, wait, |shelf, _| (newer(shelf), None)).await
+    }
+    // ANCHOR_END: watch
+}
