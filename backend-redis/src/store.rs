@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use durable_core::backend::BackendResult;
+use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
 use durable_core::env::SharedEnv;
 use durable_core::ids::HubName;
 use foldhash::HashMap;
