@@ -1,6 +1,6 @@
 //! Between the SDK and the wire: what sees, counts and spoils the requests of the adapter.
 
-#![allow(dead_code, reason = "each test file uses another part of it")]
+#![allow(dead_code, unused_imports, reason = "each test file uses another part of it")]
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod faults;

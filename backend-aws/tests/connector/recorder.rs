@@ -39,6 +39,8 @@ pub(crate) struct Recorded {
     pub(crate) write_units: f64,
     /// Billed requests of SQS.
     pub(crate) requests: u64,
+    /// What was asked.
+    pub(crate) body: Value,
 }
 
 /// Everything that went over the wire.
@@ -83,6 +85,7 @@ impl Layer for Recorder {
                 requests: u64::from(request.is_sqs())
                     * u64::try_from(carried.div_ceil(CHUNK)).unwrap_or(1),
                 operation: request.operation,
+                body: request.body,
             });
             answer
         })
