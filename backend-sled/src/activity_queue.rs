@@ -11,6 +11,7 @@ use durable_core::hot::{HubState, Signals};
 use durable_core::time::Timestamp;
 
 use crate::backend::SledBackend;
+use crate::log::Change;
 use crate::receive::Look;
 use crate::suspects::OnLoan;
 
@@ -43,15 +44,24 @@ impl ActivityQueue for SledBackend {
         renewals: Vec<RenewActivity>,
     ) -> Vec<BackendResult<RenewOutcome>> {
         let hub = self.state();
-        hub.with(|inner, now| {
+        let answers = hub.with(|inner, now| {
             inner.state.advance(now);
             let renew = |renewal: RenewActivity| {
+                hub.check_open("renew_activities")?;
                 let until = now + renewal.lease_for;
-                hub.check_open("renew_activities")
-                    .map(|()| inner.state.renew_activity(renewal, until))
+                let (task, progress) = (renewal.lease.task, renewal.progress.clone());
+                let outcome = inner.state.renew_activity(renewal, until);
+                let number = match progress {
+                    Some(progress) if outcome == RenewOutcome::Renewed => {
+                        inner.log_of_task(now, task, &Change::Progress(task, progress))
+                    }
+                    _ => 0,
+                };
+                Ok((outcome, number))
             };
             renewals.into_iter().map(renew).collect()
-        })
+        });
+        hub.answer("renew_activities", answers).await
     }
 
     async fn abandon_activities(
@@ -60,12 +70,22 @@ impl ActivityQueue for SledBackend {
         delay: Duration,
     ) -> Vec<BackendResult<AbandonOutcome>> {
         let hub = self.state();
-        hub.with(|inner, now| {
+        let answers = hub.with(|inner, now| {
             let abandon = |lease: ActivityLease| {
-                hub.check_open("abandon_activities")
-                    .map(|()| inner.state.abandon_activity(&lease, now, now + delay))
+                hub.check_open("abandon_activities")?;
+                let (task, until) = (lease.task, now + delay);
+                let delivery = inner.state.activity_delivery(task);
+                let outcome = inner.state.abandon_activity(&lease, now, until);
+                let number = match outcome {
+                    AbandonOutcome::Done => {
+                        inner.log_of_task(now, task, &Change::TaskGivenBack(task, delivery, until))
+                    }
+                    _ => 0,
+                };
+                Ok((outcome, number))
             };
             leases.into_iter().map(abandon).collect()
-        })
+        });
+        hub.answer("abandon_activities", answers).await
     }
 }

@@ -15,6 +15,7 @@ use crate::hub::{Hub, Running};
 use crate::log::Change;
 use crate::recovery;
 use crate::store::SledStore;
+use crate::tenant::Tenant;
 
 /// One task hub in a folder.
 #[derive(Debug)]
@@ -30,10 +31,9 @@ impl SledBackend {
         store: Arc<SledStore>,
         env: SharedEnv,
         name: HubName,
+        tenant: Tenant,
     ) -> BackendResult<Self> {
-        let settings = &store.settings;
-        let committer =
-            recovery::open(&store.db, &settings.path, settings.checkpoint_bytes, env, name)?;
+        let committer = recovery::open(&store, env, name, tenant)?;
         let hub = Arc::clone(&committer.hub);
         let thread = std::thread::Builder::new()
             .name("sled-committer".to_owned())

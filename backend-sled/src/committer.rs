@@ -13,6 +13,7 @@ use crate::high_water::HighWater;
 use crate::hub::Hub;
 use crate::keys;
 use crate::suspects::OnLoan;
+use crate::tenant::Tenant;
 
 /// How often work on loan is looked at, to note deliveries that take long.
 const TICK: Duration = Duration::from_millis(100);
@@ -31,6 +32,8 @@ pub(crate) struct Committer {
     pub(crate) checkpoint_bytes: u64,
     /// What was on loan at the last look, and whether that is in the log.
     pub(crate) noted: HashMap<OnLoan, bool>,
+    // Last: when it goes, nothing is written any more.
+    pub(crate) _tenant: Tenant,
 }
 
 impl Committer {
@@ -131,7 +134,7 @@ impl Committer {
         for loan in turns.chain(tasks).collect::<Vec<_>>() {
             let seen = before.get(&loan).copied();
             if seen == Some(false) {
-                inner.log(now, &loan.change());
+                loan.note(inner, now);
             }
             self.noted.insert(loan, seen.is_some());
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use durable_core::backend::{BackendError, BackendErrorKind, BackendResult, Retry};
 use durable_core::env::SharedEnv;
 use durable_core::hot::{HubState, Signals};
-use durable_core::ids::{HubName, InstanceId, LeaseToken};
+use durable_core::ids::{HubName, InstanceId, LeaseToken, MessageId};
 use durable_core::memory::Bells;
 use durable_core::time::Timestamp;
 use parking_lot::{Condvar, Mutex};
@@ -67,6 +67,14 @@ impl Inner {
         self.group.add(self.last, now, change);
         self.state.set_lsn(self.last);
         self.last
+    }
+
+    /// As [`log`](Self::log), for what changes a task: the row of its instance is to be written.
+    pub(crate) fn log_of_task(&mut self, now: Timestamp, task: MessageId, change: &Change) -> u64 {
+        if let Some(instance) = self.state.instance_of(task).cloned() {
+            self.state.touch_instance(&instance);
+        }
+        self.log(now, change)
     }
 
     /// Brings a terminal instance that is only on disk into memory, if there is one.

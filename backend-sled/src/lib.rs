@@ -26,6 +26,7 @@ mod receive;
 mod recovery;
 mod store;
 mod suspects;
+mod tenant;
 mod tracking_queue;
 mod values;
 

@@ -36,6 +36,12 @@ pub(crate) enum Change {
     TurnDelivery(InstanceId, u32),
     /// A task was handed out this often.
     TaskDelivery(MessageId, u32),
+    /// An instance was given back after so many deliveries, to be handed out at that time.
+    TurnGivenBack(InstanceId, u32, Timestamp),
+    /// A task was given back after so many deliveries, to be handed out at that time.
+    TaskGivenBack(MessageId, u32, Timestamp),
+    /// A task got this far.
+    Progress(MessageId, Bytes),
 }
 
 impl Change {
@@ -76,6 +82,23 @@ impl Change {
                 put_message_id(p, *id);
                 p.u32(*n);
             }
+            Self::TurnGivenBack(id, n, until) => {
+                p.u8(9);
+                put_instance(p, id);
+                p.u32(*n);
+                put_time(p, *until);
+            }
+            Self::TaskGivenBack(id, n, until) => {
+                p.u8(10);
+                put_message_id(p, *id);
+                p.u32(*n);
+                put_time(p, *until);
+            }
+            Self::Progress(id, progress) => {
+                p.u8(11);
+                put_message_id(p, *id);
+                p.bytes(progress);
+            }
         }
     }
 
@@ -89,6 +112,9 @@ impl Change {
             6 => Self::Tracked(get_message_id(g)?),
             7 => Self::TurnDelivery(get_instance(g)?, g.u32()?),
             8 => Self::TaskDelivery(get_message_id(g)?, g.u32()?),
+            9 => Self::TurnGivenBack(get_instance(g)?, g.u32()?, get_time(g)?),
+            10 => Self::TaskGivenBack(get_message_id(g)?, g.u32()?, get_time(g)?),
+            11 => Self::Progress(get_message_id(g)?, g.bytes()?),
             _ => return Err(Damaged("a change is of an unknown kind; upgrade this program")),
         })
     }

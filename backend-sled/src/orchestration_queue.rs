@@ -111,12 +111,22 @@ impl OrchestrationQueue for SledBackend {
         delay: Duration,
     ) -> Vec<BackendResult<AbandonOutcome>> {
         let hub = self.state();
-        hub.with(|inner, now| {
+        let answers = hub.with(|inner, now| {
             let abandon = |lease: TurnLease| {
-                hub.check_open("abandon_turns")
-                    .map(|()| inner.state.abandon_turn(&lease, now, now + delay))
+                hub.check_open("abandon_turns")?;
+                let until = now + delay;
+                let outcome = inner.state.abandon_turn(&lease, now, until);
+                if outcome != AbandonOutcome::Done {
+                    return Ok((outcome, 0));
+                }
+                let instance = lease.instance;
+                let delivery = inner.state.turn_delivery(&instance);
+                inner.state.touch_instance(&instance);
+                let change = Change::TurnGivenBack(instance, delivery, until);
+                Ok((outcome, inner.log(now, &change)))
             };
             leases.into_iter().map(abandon).collect()
-        })
+        });
+        hub.answer("abandon_turns", answers).await
     }
 }

@@ -1,7 +1,6 @@
 //! Opening a hub: rows into memory, then the rest of the log over them.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 
@@ -22,35 +21,37 @@ use crate::high_water::{HighWater, lost};
 use crate::hub::{Hub, Inner, Progress};
 use crate::keys;
 use crate::log::{Change, Group, Logged, read_group, unseal_envelopes};
+use crate::store::SledStore;
 use crate::suspects::Suspects;
+use crate::tenant::Tenant;
 
 /// Rebuilds a hub and the committer that goes on with its log.
 pub(crate) fn open(
-    db: &sled::Db,
-    folder: &Path,
-    checkpoint_bytes: u64,
+    store: &SledStore,
     env: SharedEnv,
     name: HubName,
+    tenant: Tenant,
 ) -> BackendResult<Committer> {
+    let (db, settings) = (&store.db, &store.settings);
     let tree = db.open_tree(keys::tree(&name)).map_err(|e| from_sled("open", e))?;
     check_format(&tree, name.as_str())?;
     let disk = Disk { db: db.clone(), tree, values: AtomicI64::new(0), flushes: AtomicU64::new(0) };
     let stored = disk.read_state()?;
-    let (high_water, noted) = HighWater::open(folder, &name)?;
+    let (high_water, noted) = HighWater::open(&settings.path, &name)?;
 
     let now = env.now();
     let mut state = HubState::logged();
     state.set_recovering(true);
-    let mut recovery =
-        Recovery { state, disk, purged: HashSet::new(), last: 0, now, damaged: Vec::new() };
-    let values = recovery.load_rows()?;
-    if values != stored.values {
-        let text = format!(
-            "the store holds {values} rows, {} were written (DT0008): restore the folder from a backup",
-            stored.values
-        );
-        return Err(BackendError::new(BackendErrorKind::Corrupt, "open", text));
-    }
+    let mut recovery = Recovery {
+        state,
+        disk,
+        purged: HashSet::new(),
+        tracked: 0,
+        last: 0,
+        now,
+        damaged: Vec::new(),
+    };
+    let values = recovery.load_rows(stored.values)?;
     crash_point("rows are read");
     recovery.load_tracking()?;
     let (next, bytes) = recovery.replay_log(stored.wal_from)?;
@@ -63,6 +64,7 @@ pub(crate) fn open(
     state.set_recovering(false);
     state.publish_tasks(last);
     state.advance(now);
+    state.order_tasks();
     let suspects = Suspects {
         instances: state.instance_ids().cloned().collect(),
         tasks: state.task_ids().collect(),
@@ -94,8 +96,9 @@ pub(crate) fn open(
         next,
         wal_from: stored.wal_from,
         bytes,
-        checkpoint_bytes,
+        checkpoint_bytes: settings.checkpoint_bytes,
         noted: HashMap::new(),
+        _tenant: tenant,
     })
 }
 
@@ -103,14 +106,17 @@ struct Recovery {
     state: HubState,
     disk: Disk,
     purged: HashSet<InstanceId>,
+    /// The list of tracking records holds all changes up to this one.
+    tracked: u64,
     last: u64,
     now: Timestamp,
     damaged: Vec<InstanceId>,
 }
 
 impl Recovery {
-    /// Brings live instances into memory; answers with how many rows and histories there are.
-    fn load_rows(&mut self) -> BackendResult<i64> {
+    /// Brings live instances into memory; answers with how many rows and histories there are,
+    /// which must be as many as were written.
+    fn load_rows(&mut self, written: i64) -> BackendResult<i64> {
         let mut values = 0;
         for kind in [keys::DONE, keys::HISTORY] {
             for key in self.disk.tree.scan_prefix([kind]).keys() {
@@ -134,6 +140,12 @@ impl Recovery {
                 }
             }
         }
+        if values != written {
+            let text = format!(
+                "the store holds {values} rows, {written} were written (DT0008): restore the folder from a backup"
+            );
+            return Err(BackendError::new(BackendErrorKind::Corrupt, "open", text));
+        }
         Ok(values)
     }
 
@@ -143,11 +155,12 @@ impl Recovery {
         else {
             return Ok(());
         };
-        let (_, envelopes) = unseal_envelopes(&owned(&value))
+        let (lsn, envelopes) = unseal_envelopes(&owned(&value))
             .map_err(|why| damaged("open", "the list of tracking records", &why))?;
         for envelope in envelopes {
             self.state.add_tracking(envelope);
         }
+        self.tracked = lsn;
         Ok(())
     }
 
@@ -206,7 +219,10 @@ impl Recovery {
                 self.load_done(&envelope.target)?;
                 self.state.apply_send(envelope, now);
             }
-            Change::Turn(commit) => {
+            Change::Turn(mut commit) => {
+                if number <= self.tracked {
+                    commit.tracking = None;
+                }
                 self.load_done(&commit.lease.instance)?;
                 for message in &commit.messages {
                     self.load_done(&message.target)?;
@@ -225,8 +241,17 @@ impl Recovery {
                 }
             }
             Change::Tracked(id) => self.state.drop_tracking(id),
-            Change::TurnDelivery(instance, n) => self.state.set_turn_delivery(&instance, n),
+            Change::TurnDelivery(instance, n) if self.state.lsn_of(&instance) < number => {
+                self.state.set_turn_delivery(&instance, n);
+            }
+            // Its row is newer, and counts anew.
+            Change::TurnDelivery(..) => {}
             Change::TaskDelivery(task, n) => self.state.set_activity_delivery(task, n),
+            Change::TurnGivenBack(instance, n, until) => {
+                self.state.give_back_turn(&instance, n, now, until);
+            }
+            Change::TaskGivenBack(task, n, until) => self.state.give_back_activity(task, n, until),
+            Change::Progress(task, progress) => self.state.set_activity_progress(task, progress),
         }
         Ok(())
     }

@@ -13,13 +13,16 @@ use parking_lot::Mutex;
 use crate::backend::SledBackend;
 use crate::config::SledSettings;
 use crate::error::from_sled;
+use crate::tenant::{Neighbour, Tenant};
 
 /// A folder with task hubs. Open it once per process and share it.
 pub struct SledStore {
     pub(crate) db: sled::Db,
     pub(crate) settings: SledSettings,
     env: SharedEnv,
-    hubs: Mutex<HashMap<HubName, Weak<SledBackend>>>,
+    hubs: Mutex<HashMap<HubName, (Weak<SledBackend>, Neighbour)>>,
+    // Last, so that the folder is free when it goes.
+    _tenant: Tenant,
 }
 
 // sled's own form shows whole pages.
@@ -30,7 +33,14 @@ impl fmt::Debug for SledStore {
 }
 
 /// The stores this process has open, so that opening a folder twice shares it.
-static OPEN: Mutex<Vec<(PathBuf, Weak<SledStore>)>> = Mutex::new(Vec::new());
+static OPEN: Mutex<Vec<Opened>> = Mutex::new(Vec::new());
+
+/// A store that this process has open, or is just letting go.
+struct Opened {
+    path: PathBuf,
+    store: Weak<SledStore>,
+    neighbour: Neighbour,
+}
 
 impl SledStore {
     /// Opens a folder, creating it when missing. A folder this process has open already is
@@ -52,15 +62,18 @@ impl SledStore {
         std::fs::create_dir_all(&settings.path).map_err(io)?;
         let path = settings.path.canonicalize().map_err(io)?;
         let mut open = OPEN.lock();
-        open.retain(|(_, store)| store.strong_count() > 0);
-        if let Some(store) =
-            open.iter().find(|(p, _)| *p == path).and_then(|(_, store)| store.upgrade())
-        {
-            return Ok(store);
+        open.retain(|o| o.store.strong_count() > 0 || !o.neighbour.has_left());
+        while let Some(at) = open.iter().position(|o| o.path == path) {
+            if let Some(store) = open[at].store.upgrade() {
+                return Ok(store);
+            }
+            still_leaving(&open.swap_remove(at).neighbour, "open")?;
         }
         let db = open_sled(&path, &settings)?;
-        let store = Arc::new(Self { db, settings, env, hubs: Mutex::default() });
-        open.push((path, Arc::downgrade(&store)));
+        let tenant = Tenant::default();
+        let neighbour = tenant.neighbour();
+        let store = Arc::new(Self { db, settings, env, hubs: Mutex::default(), _tenant: tenant });
+        open.push(Opened { path, store: Arc::downgrade(&store), neighbour });
         Ok(store)
     }
 
@@ -71,15 +84,31 @@ impl SledStore {
     /// [`Incompatible`](BackendErrorKind::Incompatible) when a newer version wrote it.
     pub fn hub(self: &Arc<Self>, name: &HubName) -> BackendResult<Arc<SledBackend>> {
         let mut hubs = self.hubs.lock();
-        // One that was closed is of no more use to anybody; its committer has ended.
-        if let Some(hub) = hubs.get(name).and_then(Weak::upgrade).filter(|hub| !hub.is_closed()) {
-            return Ok(hub);
+        if let Some((hub, neighbour)) = hubs.get(name) {
+            match hub.upgrade() {
+                Some(hub) if !hub.is_closed() => return Ok(hub),
+                // One that was closed is of no more use to anybody, but its last group may still
+                // be on its way to the disk.
+                _ => still_leaving(neighbour, "open")?,
+            }
         }
-        let hub =
-            Arc::new(SledBackend::open(Arc::clone(self), Arc::clone(&self.env), name.clone())?);
-        hubs.insert(name.clone(), Arc::downgrade(&hub));
+        let tenant = Tenant::default();
+        let neighbour = tenant.neighbour();
+        let (store, env) = (Arc::clone(self), Arc::clone(&self.env));
+        let hub = Arc::new(SledBackend::open(store, env, name.clone(), tenant)?);
+        hubs.insert(name.clone(), (Arc::downgrade(&hub), neighbour));
         Ok(hub)
     }
+}
+
+/// Waits for a predecessor that is on its way out.
+fn still_leaving(neighbour: &Neighbour, operation: &'static str) -> BackendResult<()> {
+    if neighbour.wait() {
+        return Ok(());
+    }
+    let text =
+        "this process is still closing the store (DT0010): try again when the disk has caught up";
+    Err(BackendError::new(BackendErrorKind::InUse, operation, text))
 }
 
 /// sled panics on some kinds of damage; that must not take the process down.

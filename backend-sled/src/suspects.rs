@@ -9,6 +9,7 @@ use std::collections::HashSet;
 
 use durable_core::backend::BackendResult;
 use durable_core::ids::{InstanceId, MessageId};
+use durable_core::time::Timestamp;
 
 use crate::hub::{Hub, Inner};
 use crate::log::Change;
@@ -21,7 +22,19 @@ pub(crate) enum OnLoan {
 }
 
 impl OnLoan {
-    pub(crate) fn change(&self) -> Change {
+    /// Writes the delivery to the log, and soon to the row of its instance.
+    pub(crate) fn note(&self, inner: &mut Inner, now: Timestamp) -> u64 {
+        let change = self.change();
+        match self {
+            Self::Turn(instance, _) => {
+                inner.state.touch_instance(instance);
+                inner.log(now, &change)
+            }
+            Self::Task(task, _) => inner.log_of_task(now, *task, &change),
+        }
+    }
+
+    fn change(&self) -> Change {
         match self {
             Self::Turn(instance, delivery) => Change::TurnDelivery(instance.clone(), *delivery),
             Self::Task(task, delivery) => Change::TaskDelivery(*task, *delivery),
@@ -63,7 +76,7 @@ impl Hub {
             let mut last = None;
             for loan in loans {
                 if inner.suspects.remove(&loan) {
-                    last = Some(inner.log(now, &loan.change()));
+                    last = Some(loan.note(inner, now));
                 }
             }
             last

@@ -214,6 +214,7 @@ fn get_task(g: &mut Get) -> Decoded<TaskSnapshot> {
         queue: get_queue(g)?,
         enqueued_at: get_time(g)?,
         delivery: g.u32()?,
+        visible_at: None,
         progress: g.option(Get::bytes)?,
         body: g.bytes()?,
     })
@@ -246,11 +247,39 @@ pub(crate) fn put_snapshot(p: &mut Put, s: &SlotSnapshot) {
     p.option(s.committed, |p, t| p.u128(t.0));
     p.option(s.held, |p, until| p.option(until, put_time));
     p.u32(s.delivery);
+    put_delays(p, s);
+}
+
+/// Few instances have any; the list is behind everything else, because rows of earlier versions
+/// end there.
+fn put_delays(p: &mut Put, s: &SlotSnapshot) {
+    let tasks: Vec<_> = s.tasks.iter().filter_map(|t| t.visible_at.map(|at| (t.id, at))).collect();
+    if s.delayed_until.is_none() && tasks.is_empty() {
+        return;
+    }
+    p.option(s.delayed_until, put_time);
+    p.list(&tasks, |p, (id, at)| {
+        put_message_id(p, *id);
+        put_time(p, *at);
+    });
+}
+
+fn get_delays(g: &mut Get, s: &mut SlotSnapshot) -> Decoded<()> {
+    if g.is_empty() {
+        return Ok(());
+    }
+    s.delayed_until = g.option(get_time)?;
+    for (id, at) in g.list(|g| Ok((get_message_id(g)?, get_time(g)?)))? {
+        if let Some(task) = s.tasks.iter_mut().find(|t| t.id == id) {
+            task.visible_at = Some(at);
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn get_snapshot(g: &mut Get) -> Decoded<SlotSnapshot> {
     let lsn = g.u64()?;
-    Ok(SlotSnapshot {
+    let mut snapshot = SlotSnapshot {
         record: get_record(g)?,
         history: g.list(STORED_BYTES_MIN, get_stored)?,
         older: g.list(OLDER_BYTES_MIN, |g| {
@@ -261,7 +290,10 @@ pub(crate) fn get_snapshot(g: &mut Get) -> Decoded<SlotSnapshot> {
         tasks: g.list(TASK_BYTES_MIN, get_task)?,
         committed: g.option(Get::u128)?.map(LeaseToken),
         held: g.option(|g| g.option(get_time))?,
+        delayed_until: None,
         delivery: g.u32()?,
         lsn,
-    })
+    };
+    get_delays(g, &mut snapshot)?;
+    Ok(snapshot)
 }

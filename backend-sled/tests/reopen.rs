@@ -147,3 +147,53 @@ async fn the_same_folder_is_shared_within_a_process_and_hubs_are_apart() {
     assert!(Client::new(one).instance("a").unwrap().exists().await.unwrap());
     assert!(!Client::new(two).instance("a").unwrap().exists().await.unwrap());
 }
+
+/// The last user lets go on one thread while another thread opens: what is being closed counted
+/// as in use by another process.
+#[test]
+fn a_folder_can_be_opened_while_its_last_user_lets_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || SledStore::open(SledSettings::new(folder.path()));
+    for round in 0..100 {
+        let store = open().unwrap();
+        let hub = store.hub(&"hub".parse().unwrap()).unwrap();
+        let start = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                drop((store, hub));
+            });
+            start.wait();
+            let again = open().unwrap_or_else(|error| panic!("round {round}: {error:?}"));
+            again.hub(&"hub".parse().unwrap()).unwrap();
+        });
+    }
+}
+
+/// Polls once and lets go.
+fn begin<F: Future>(future: F) {
+    let mut future = std::pin::pin!(future);
+    let _ = future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+}
+
+/// A hub was opened again while the last group of its predecessor was still on its way to the
+/// disk: two committers wrote one log.
+#[tokio::test]
+async fn a_hub_is_opened_again_only_when_its_last_group_is_safe() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open(SledSettings::new(folder.path())).unwrap();
+    let open = || store.hub(&"hub".parse().unwrap()).unwrap();
+    for round in 0..10 {
+        let hub = open();
+        let client = Client::new(Arc::clone(&hub) as _);
+        for n in 0..40 {
+            let id = format!("s{round}-{n:02}");
+            let start = client.start(orch("steps"), 1).id(id).tag("t", "x".repeat(100));
+            begin(std::future::IntoFuture::into_future(start.send()));
+        }
+        begin(hub.close());
+        let again: Arc<dyn Backend> = open();
+        let listed = list(&Client::new(again), InstanceQuery::default()).await;
+        assert_eq!(listed.len(), 40 * (round + 1), "round {round}");
+    }
+}

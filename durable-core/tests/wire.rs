@@ -7,7 +7,7 @@ use durable_core::backend::HistoryChunk;
 use durable_core::ids::{ExecutionId, InstanceId, MessageId, Name};
 use durable_core::limits::RECORD_BYTES_MAX;
 use durable_core::model::event::*;
-use durable_core::model::message::{Control, Terminate};
+use durable_core::model::message::{Control, ScheduledStart, Terminate};
 use durable_core::model::wire::{self, ChunkWriter, WireError};
 use durable_core::model::{
     ActivityTask, BlockReport, Failure, HistoryEvent, Message, RecordDetails, TrackingRecord,
@@ -109,6 +109,7 @@ fn every_message() -> Vec<Message> {
         Message::Suspend(Control { reason: "r".into() }),
         Message::Resume(Control { reason: "r".into() }),
         Message::Poke,
+        Message::StartAt(ScheduledStart { at: Timestamp::from_millis(5), start: started() }),
     ]
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use durable_core::backend::{
-    CreateOutcome, Envelope, InstanceQuery, OrchestrationStatus, ReusePolicy,
+    CreateOutcome, Envelope, InstanceQuery, OrchestrationStatus, RenewOutcome, ReusePolicy,
 };
 use durable_core::env::BoxFuture;
 
@@ -73,6 +73,13 @@ const CHECKS: &[(&str, Run)] = lives![
     an_old_activity_token_is_worthless_or_current,
     queued_activities_survive_in_order,
     an_activity_on_loan_comes_back,
+    queued_activities_of_several_instances_survive_in_order,
+    delayed_activities_survive,
+    the_delay_of_an_abandoned_activity_survives,
+    the_delay_of_an_abandoned_instance_survives,
+    deliveries_given_back_still_count,
+    progress_survives,
+    the_last_progress_survives,
     a_completed_activity_does_not_come_back,
     a_completion_survives,
     timers_survive,
@@ -225,6 +232,105 @@ async fn an_activity_on_loan_comes_back(life: Life) -> Checked {
     let h = life.next().await?;
     h.pass_lease().await;
     ensure_eq!(text(&h.activity().await?.body), "a1", "the task");
+    Ok(())
+}
+
+/// More instances than a checkpoint needs to find another order than that of arrival.
+async fn queued_activities_of_several_instances_survive_in_order(life: Life) -> Checked {
+    for (number, name) in ["c", "a", "d", "b"].into_iter().enumerate() {
+        let inst = life.hub.running(name).await?;
+        let work = life.hub.woken(&inst, "go").await?;
+        life.hub.step(&work).activity(1, &number.to_string()).apply().await?;
+        life.hub.pass(Duration::from_millis(1)).await;
+    }
+    let h = life.next().await?;
+    let found: Vec<_> = h.activities_all(4).await?.iter().map(|t| text(&t.body)).collect();
+    ensure_eq!(found, ["0", "1", "2", "3"], "the tasks");
+    Ok(())
+}
+
+/// Something that is logged last, so that an earlier change may be part of a checkpoint.
+async fn something_else(h: &Hub) -> Checked {
+    let other = h.running("something else").await?;
+    h.step(&h.woken(&other, "go").await?).apply().await
+}
+
+async fn delayed_activities_survive(life: Life) -> Checked {
+    let inst = life.hub.running("a").await?;
+    let at = life.hub.later();
+    let step = life.hub.step(&life.hub.woken(&inst, "go").await?);
+    let task = Envelope { visible_at: Some(at), ..step.task(1, "later") };
+    step.activity_envelope(task).apply().await?;
+    something_else(&life.hub).await?;
+    let h = life.next().await?;
+    h.no_activity_before(at, "the task is for later").await?;
+    h.pass_delay().await;
+    ensure_eq!(text(&h.activity().await?.body), "later", "the task");
+    h.no_activity("the task was handed out").await
+}
+
+async fn the_delay_of_an_abandoned_activity_survives(life: Life) -> Checked {
+    let (_, task) = life.hub.with_activity("a").await?;
+    let at = life.hub.later();
+    life.hub.abandon_activity(&task.lease, life.hub.timings().delay).await?;
+    something_else(&life.hub).await?;
+    let h = life.next().await?;
+    h.no_activity_before(at, "the task was given back for later").await?;
+    h.pass_delay().await;
+    ensure_eq!(text(&h.activity().await?.body), "a1", "the task");
+    h.no_activity("the task was handed out").await
+}
+
+async fn the_delay_of_an_abandoned_instance_survives(life: Life) -> Checked {
+    let inst = life.hub.created("a").await?;
+    let work = life.hub.turn_of(&inst).await?;
+    let at = life.hub.later();
+    life.hub.abandon(&work.lease, life.hub.timings().delay).await?;
+    something_else(&life.hub).await?;
+    let h = life.next().await?;
+    h.no_turn_before(at, "the instance was given back for later").await?;
+    h.pass_delay().await;
+    ensure_eq!(bodies(&h.turn_of(&inst).await?), ["start"], "the inbox");
+    Ok(())
+}
+
+async fn deliveries_given_back_still_count(life: Life) -> Checked {
+    let inst = life.hub.scheduling("a", 1).await?;
+    life.hub.tell(&inst, "event").await?;
+    for _ in 0..3 {
+        let (work, task) = (life.hub.turn_of(&inst).await?, life.hub.activity().await?);
+        life.hub.abandon(&work.lease, Duration::ZERO).await?;
+        life.hub.abandon_activity(&task.lease, Duration::ZERO).await?;
+    }
+    let h = life.next().await?;
+    ensure_eq!(h.turn_of(&inst).await?.delivery, 4, "delivery of the instance");
+    ensure_eq!(h.activity().await?.delivery, 4, "delivery of the task");
+    Ok(())
+}
+
+/// Renews with this progress and ends; the next delivery's progress in the next life.
+async fn progress_after(life: Life, recorded: &[&str]) -> Checked<Option<String>> {
+    life.hub.scheduling("a", 1).await?;
+    let task = life.hub.short_activity().await?;
+    let short = life.hub.timings().lease_short;
+    for progress in recorded {
+        let renewed = life.hub.renew_activity(&task.lease, short, Some(progress)).await?;
+        ensure_eq!(renewed, RenewOutcome::Renewed, "answer to the renewal");
+        life.hub.completed(&format!("after {progress}")).await?;
+    }
+    let h = life.next().await?;
+    h.pass_lease().await;
+    Ok(h.activity().await?.progress.as_ref().map(text))
+}
+
+async fn progress_survives(life: Life) -> Checked {
+    ensure_eq!(progress_after(life, &["half"]).await?.as_deref(), Some("half"), "progress");
+    Ok(())
+}
+
+async fn the_last_progress_survives(life: Life) -> Checked {
+    let found = progress_after(life, &["10 %", "20 %", "30 %"]).await?;
+    ensure_eq!(found.as_deref(), Some("30 %"), "progress");
     Ok(())
 }
 
@@ -439,6 +545,8 @@ async fn tracking_records_survive(life: Life) -> Checked {
     track(&life.hub, &inst, &["one", "two", "three"]).await?;
     let h = life.next().await?;
     ensure_eq!(h.drain_tracking(3).await?, ["one", "two", "three"], "the records");
+    let rest = h.tracking_now(5).await?;
+    ensure!(rest.is_empty(), "all were acknowledged, but {rest:?} was handed out");
     Ok(())
 }
 

@@ -91,6 +91,10 @@ impl ActivityShared {
         self.cancelled.notify_waiters();
     }
 
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.state.load(Ordering::Acquire) == CANCELLED
+    }
+
     pub(crate) fn take_progress(&self) -> Option<Bytes> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -192,7 +196,7 @@ impl ActivityContext {
     /// Whether the result is no longer wanted: the orchestration ended or dropped the call, a
     /// time limit passed, or the lease was lost.
     pub fn is_cancelled(&self) -> bool {
-        self.shared.state.load(Ordering::Acquire) == CANCELLED
+        self.shared.is_cancelled()
     }
 
     /// Completes when the result is no longer wanted. For `select!` in activity code.

@@ -11,6 +11,7 @@ use crate::ids::{ExecutionId, InstanceId, MessageId, check_version};
 use crate::limits;
 use crate::model::Message;
 use crate::model::event::ExecutionStarted;
+use crate::model::message::ScheduledStart;
 use crate::model::wire;
 use crate::model::{check_tags, first_record};
 use crate::payload::encode;
@@ -142,7 +143,10 @@ impl<R: OrchestrationRef> StartInstance<R> {
         let execution = ExecutionId(env.random_u128());
         let record = first_record(instance.clone(), execution, &start, self.at);
         let id = MessageId::random(execution.0);
-        let body = wire::encode_message(&Message::Start(start));
+        let body = wire::encode_message(&match self.at {
+            Some(at) => Message::StartAt(ScheduledStart { at, start }),
+            None => Message::Start(start),
+        });
         let mut envelope = Envelope::new(id, instance.clone(), self.client.order_key(), body);
         envelope.execution = Some(execution);
         envelope.visible_at = self.at;

@@ -22,6 +22,8 @@ pub struct TaskSnapshot {
     pub enqueued_at: Timestamp,
     /// How often it was handed out.
     pub delivery: u32,
+    /// When it may be handed out, if not at once.
+    pub visible_at: Option<Timestamp>,
     /// The last progress.
     pub progress: Option<Bytes>,
     /// Its content.
@@ -47,6 +49,8 @@ pub struct SlotSnapshot {
     pub committed: Option<LeaseToken>,
     /// Whether it is held, and until when.
     pub held: Option<Option<Timestamp>>,
+    /// When it may be handed out after it was given back, if not at once.
+    pub delayed_until: Option<Timestamp>,
     /// How often it was handed out since the last commit.
     pub delivery: u32,
     /// Number of the last change it holds.
@@ -67,6 +71,7 @@ impl HubState {
                     queue: t.queue.clone(),
                     enqueued_at: t.enqueued_at,
                     delivery: t.delivery,
+                    visible_at: t.visible_at,
                     progress: t.progress.clone(),
                     body: t.body.clone(),
                 })
@@ -86,6 +91,10 @@ impl HubState {
             held: match slot.pause {
                 Pause::Held(until) => Some(until),
                 Pause::None | Pause::Delayed(_) => None,
+            },
+            delayed_until: match slot.pause {
+                Pause::Delayed(until) => Some(until),
+                Pause::None | Pause::Held(_) => None,
             },
             delivery: slot.delivery,
             lsn: slot.lsn,
@@ -125,7 +134,7 @@ impl HubState {
                     execution: task.execution,
                     queue: task.queue,
                     enqueued_at: task.enqueued_at,
-                    visible_at: None,
+                    visible_at: task.visible_at,
                     delivery: task.delivery,
                     progress: task.progress,
                     loan: None,
@@ -136,6 +145,9 @@ impl HubState {
         }
         self.ids.insert(instance.clone());
         self.instances.insert(instance.clone(), Box::new(slot));
+        if let Some(until) = snapshot.delayed_until {
+            self.delay_turn(&instance, now, until);
+        }
         self.make_ready(&instance, now);
     }
 

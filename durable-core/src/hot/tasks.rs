@@ -55,7 +55,7 @@ impl HubState {
     /// Puts a task into its queue, or aside until it is visible.
     pub(super) fn enqueue_task(&mut self, id: MessageId) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
-        if let Some(at) = task.visible_at.take() {
+        if let Some(at) = task.visible_at {
             let number = self.number();
             self.delayed_tasks.insert((at, number), id);
         } else if let Some(queue) = self.queues.get_mut(&task.queue) {
@@ -71,8 +71,12 @@ impl HubState {
             if entry.key().0 > now {
                 break;
             }
-            let id = entry.remove();
-            self.enqueue_task(id);
+            let ((at, _), id) = entry.remove_entry();
+            // Its delay may have been replaced by another one, or have ended already.
+            if let Some(task) = self.tasks.get_mut(&id).filter(|t| t.visible_at == Some(at)) {
+                task.visible_at = None;
+                self.enqueue_task(id);
+            }
         }
         if self.task_leases_checked <= now {
             self.end_task_leases(now);
@@ -121,7 +125,7 @@ impl HubState {
                     break;
                 };
                 let Some(task) = self.tasks.get_mut(&id) else { continue };
-                if task.loan.is_some() {
+                if task.loan.is_some() || task.visible_at.is_some() {
                     continue;
                 }
                 task.delivery = task.delivery.saturating_add(1);
@@ -165,6 +169,41 @@ impl HubState {
         if let Some(task) = self.tasks.get_mut(&task) {
             task.delivery = delivery;
         }
+    }
+
+    /// Sets the progress of a task, as found in a log.
+    pub fn set_activity_progress(&mut self, task: MessageId, progress: Bytes) {
+        if let Some(task) = self.tasks.get_mut(&task) {
+            task.progress = Some(progress);
+        }
+    }
+
+    /// Takes a task back without a lease, as found in a log.
+    pub fn give_back_activity(&mut self, id: MessageId, delivery: u32, until: Timestamp) {
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        task.delivery = delivery;
+        task.visible_at = Some(until);
+        self.enqueue_task(id);
+    }
+
+    /// Puts the tasks of each queue into the order of their age, e.g. after instances were
+    /// restored one by one.
+    pub fn order_tasks(&mut self) {
+        let tasks = &self.tasks;
+        for queue in self.queues.values_mut() {
+            let age = |id: &MessageId| tasks.get(id).map(|t| t.enqueued_at);
+            queue.make_contiguous().sort_by_key(age);
+        }
+    }
+
+    /// Who scheduled a task, if there is one of this id.
+    pub fn instance_of(&self, task: MessageId) -> Option<&InstanceId> {
+        self.tasks.get(&task).map(|t| &t.instance)
+    }
+
+    /// How often a task was handed out; 0 when there is none.
+    pub fn activity_delivery(&self, task: MessageId) -> u32 {
+        self.tasks.get(&task).map_or(0, |t| t.delivery)
     }
 
     fn loan_of(&self, lease: &ActivityLease) -> Option<&Task> {

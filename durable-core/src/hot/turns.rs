@@ -80,6 +80,35 @@ impl HubState {
         }
     }
 
+    /// How often an instance was handed out since its last commit.
+    pub fn turn_delivery(&self, instance: &InstanceId) -> u32 {
+        self.instances.get(instance).map_or(0, |slot| slot.delivery)
+    }
+
+    /// Takes an instance back without a lease, as found in a log.
+    pub fn give_back_turn(
+        &mut self,
+        instance: &InstanceId,
+        delivery: u32,
+        now: Timestamp,
+        until: Timestamp,
+    ) {
+        if self.has_already(instance) {
+            return;
+        }
+        self.set_turn_delivery(instance, delivery);
+        self.delay_turn(instance, now, until);
+    }
+
+    /// Lets an instance wait; a hold goes on as it was, because it is stricter.
+    pub(super) fn delay_turn(&mut self, instance: &InstanceId, now: Timestamp, until: Timestamp) {
+        let Some(slot) = self.instances.get_mut(instance).filter(|_| until > now) else { return };
+        if slot.pause == Pause::None || matches!(slot.pause, Pause::Delayed(_)) {
+            slot.pause = Pause::Delayed(until);
+        }
+        self.wake_at(until, instance);
+    }
+
     pub(super) fn end_turn_leases(&mut self, now: Timestamp) {
         let mut next = Timestamp::MAX;
         let mut ended = Vec::new();
@@ -133,14 +162,8 @@ impl HubState {
         self.leased.remove(&lease.instance);
         if let Some(slot) = self.instances.get_mut(&lease.instance) {
             slot.tenure.set_loan(None);
-            if until > now {
-                // A hold goes on as it was; it is stricter than a delay.
-                if slot.pause == Pause::None || matches!(slot.pause, Pause::Delayed(_)) {
-                    slot.pause = Pause::Delayed(until);
-                }
-                self.wake_at(until, &lease.instance);
-            }
         }
+        self.delay_turn(&lease.instance, now, until);
         self.make_ready(&lease.instance, now);
         AbandonOutcome::Done
     }

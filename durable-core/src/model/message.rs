@@ -7,6 +7,7 @@ use super::event::{
     TimerFired,
 };
 use super::wire::{Reader, WireError, Writer};
+use crate::time::Timestamp;
 
 /// Ends an instance from outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,15 @@ pub struct Terminate {
 pub struct Control {
     /// Why.
     pub reason: String,
+}
+
+/// Begins an instance at a wished time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduledStart {
+    /// The wished time.
+    pub at: Timestamp,
+    /// What begins.
+    pub start: ExecutionStarted,
 }
 
 /// A message to an instance.
@@ -50,6 +60,8 @@ pub enum Message {
     Resume(Control),
     /// Look again: something woke the orchestration from outside the engine.
     Poke,
+    /// Begin, as was wished for that time.
+    StartAt(ScheduledStart),
 }
 
 impl Message {
@@ -66,6 +78,7 @@ impl Message {
             Self::Suspend(m) => to.kind_and_body(9, m),
             Self::Resume(m) => to.kind_and_body(10, m),
             Self::Poke => to.byte(11),
+            Self::StartAt(m) => to.kind_and_body(12, m),
         }
     }
 
@@ -82,6 +95,7 @@ impl Message {
             9 => Self::Suspend(from.body()?),
             10 => Self::Resume(from.body()?),
             11 => Self::Poke,
+            12 => Self::StartAt(from.body()?),
             number => return Err(WireError::UnknownKind { what: "message", number }),
         })
     }

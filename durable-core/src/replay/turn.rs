@@ -22,7 +22,7 @@ use crate::model::event::{
     ContinuedAsNew, EventRaised, ExecutionCompleted, ExecutionFailed, ExecutionResumed,
     ExecutionStarted, ExecutionSuspended, ExecutionTerminated, Parent, TurnStarted,
 };
-use crate::model::message::Terminate;
+use crate::model::message::{ScheduledStart, Terminate};
 use crate::model::{BlockReport, Failure, FailureKind, HistoryEvent, Message};
 use crate::payload::Payload;
 use crate::time::Timestamp;
@@ -459,7 +459,9 @@ impl Execution {
 
     fn take_message(&mut self, turn: &mut Turn, id: MessageId, message: Message) -> Step {
         match message {
-            Message::Start(start) => self.take_start(turn, start),
+            Message::Start(start) | Message::StartAt(ScheduledStart { start, .. }) => {
+                self.take_start(turn, start)
+            }
             Message::ActivityCompleted(e) => {
                 self.accept(turn, e.id, HistoryEvent::ActivityCompleted(e))
             }

@@ -14,6 +14,8 @@ use crate::telemetry;
 /// the result is safe.
 pub(super) struct Finished {
     pub(super) commit: ActivityCommit,
+    /// The how manieth delivery of the task it is.
+    pub(super) delivery: u32,
     pub(super) permit: OwnedSemaphorePermit,
 }
 
@@ -37,12 +39,18 @@ pub(super) async fn commit(shared: Arc<Shared>, batch: Vec<Finished>) {
         let mut delay = Duration::ZERO;
         for (finished, result) in pending.into_iter().zip(results) {
             match result {
-                Ok(CommitOutcome::Applied) => drop(finished.permit),
+                Ok(CommitOutcome::Applied) => {
+                    shared.task_excuses.forget(&finished.commit.lease.task);
+                    drop(finished.permit);
+                }
                 Ok(outcome) => {
+                    shared.task_excuses.forget(&finished.commit.lease.task);
                     tracing::debug!(instance = %finished.commit.lease.instance, ?outcome, "{} (DT0007)", telemetry::COMMIT_REFUSED);
                 }
                 Err(error) => {
                     tracing::warn!(instance = %finished.commit.lease.instance, %error, "{}", telemetry::COMMIT_FAILED);
+                    // If it comes to nothing, the store is to blame.
+                    shared.task_excuses.add(&finished.commit.lease.task, finished.delivery);
                     if let Retry::After(advised) = error.advice() {
                         delay = delay.max(advised);
                         failed.push(finished);

@@ -85,21 +85,21 @@ impl Dispatch<'_> {
             let own = permit.take().or_else(|| Arc::clone(permits).try_acquire_owned().ok());
             let Some(permit) = own else { break };
             let Some(task) = activity_run::decode(self.shared, &work).await else { continue };
-            let pace = self.shared.pace(&task.name);
+            let (pace, delivery) = (self.shared.pace(&task.name), work.delivery);
             let (shared, running) = (Arc::clone(self.shared), Arc::clone(self.running));
             let mut run: Run = Box::pin(activity_run::run(shared, running, work, task));
             if pace.is_quick() {
                 match pace.first_step(&*self.shared.env, &mut run).await {
                     Poll::Ready(commit) => {
-                        done.extend(commit.map(|commit| Finished { commit, permit }));
+                        done.extend(commit.map(|commit| Finished { commit, delivery, permit }));
                         if done.len() >= COMMIT_ITEMS {
                             self.commit(&mut done).await;
                         }
                     }
-                    Poll::Pending => self.spawn(run, None, permit),
+                    Poll::Pending => self.spawn(run, delivery, None, permit),
                 }
             } else {
-                self.spawn(run, Some(pace), permit);
+                self.spawn(run, delivery, Some(pace), permit);
             }
         }
         self.commit(&mut done).await;
@@ -113,7 +113,13 @@ impl Dispatch<'_> {
     }
 
     /// Gives a run a task; a pace is passed when its first step is still to come.
-    fn spawn(&self, mut run: Run, pace: Option<Arc<Pace>>, permit: OwnedSemaphorePermit) {
+    fn spawn(
+        &self,
+        mut run: Run,
+        delivery: u32,
+        pace: Option<Arc<Pace>>,
+        permit: OwnedSemaphorePermit,
+    ) {
         let (shared, finished) = (Arc::clone(self.shared), self.finished.clone());
         self.shared.spawn(Box::pin(async move {
             let first = match pace {
@@ -126,7 +132,7 @@ impl Dispatch<'_> {
             };
             if let Some(commit) = ended {
                 // The receiver ends only after all senders.
-                let _ = finished.send(Finished { commit, permit }).await;
+                let _ = finished.send(Finished { commit, delivery, permit }).await;
             }
         }));
     }

@@ -84,7 +84,8 @@ async fn perform(
     work: ActivityWork,
     task: ActivityTask,
 ) -> Performed {
-    if work.delivery > shared.options.deliveries_max {
+    let max = shared.options.deliveries_max;
+    if shared.task_excuses.too_many(&work.lease.task, work.delivery, max) {
         let text = format!(
             "activity `{}` (DT0013) was handed out {} times without a result: its workers crash or lose their leases",
             task.name,
@@ -129,6 +130,8 @@ async fn perform(
     drop(watched);
     match (timed_out, ended) {
         (Some(text), _) => Performed::Result(Err(Failure::of_kind(FailureKind::TimedOut, text))),
+        // It was told to stop, and did: its error says nothing about the work.
+        (None, Some(Err(_))) if context.is_cancelled() => Performed::Abandon(Duration::ZERO),
         (None, Some(result)) => {
             if matches!(&result, Err(failure) if failure.kind() == FailureKind::TimedOut) {
                 context.cancel();

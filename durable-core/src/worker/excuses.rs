@@ -1,45 +1,126 @@
-//! Deliveries that came to nothing because the store failed, not the instance.
+//! Deliveries that came to nothing because the store failed, not the code.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
 
-use crate::ids::InstanceId;
+/// Most items remembered; beyond it all are forgotten, which only makes the worker strict.
+const ITEMS_MAX: usize = 100_000;
 
-/// Most instances remembered; beyond it all are forgotten, which only makes the worker strict.
-const INSTANCES_MAX: usize = 100_000;
+/// Knows, per instance or task, up to which delivery the store is to blame. These do not count
+/// towards setting it aside as poison: otherwise a full disk would set all busy ones aside.
+///
+/// All deliveries up to the one that came as far as the store are excused, also those of other
+/// workers: what is poison does not come so far. And because others may have had an item many
+/// times since, a worker that has met an outage excuses it once more when it first counts too
+/// many. A worker that began after the outage knows nothing of it, and is strict.
+#[derive(Debug)]
+pub(super) struct Excuses<K>(Mutex<Known<K>>);
 
-/// Counts, per instance, the deliveries for which this worker knows that the store is to
-/// blame. They do not count towards setting the instance aside as poison: otherwise a full disk
-/// would set all busy instances aside.
-#[derive(Debug, Default)]
-pub(super) struct Excuses(Mutex<HashMap<InstanceId, u32, RandomState>>);
+#[derive(Debug)]
+struct Known<K> {
+    met_outage: bool,
+    items: HashMap<K, Excuse, RandomState>,
+}
 
-impl Excuses {
-    fn lock(&self) -> MutexGuard<'_, HashMap<InstanceId, u32, RandomState>> {
+#[derive(Debug, Clone, Copy, Default)]
+struct Excuse {
+    upto: u32,
+    /// Whether it was excused without having come as far as the store.
+    once_more: bool,
+}
+
+impl<K> Default for Excuses<K> {
+    fn default() -> Self {
+        Self(Mutex::new(Known { met_outage: false, items: HashMap::default() }))
+    }
+}
+
+impl<K: Clone + Eq + Hash> Excuses<K> {
+    fn lock(&self) -> MutexGuard<'_, Known<K>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more delivery came to nothing because of the store.
-    pub(super) fn add(&self, instance: &InstanceId) {
-        let mut excuses = self.lock();
-        if excuses.len() >= INSTANCES_MAX {
-            excuses.clear();
-        }
-        *excuses.entry(instance.clone()).or_insert(0) += 1;
+    /// This delivery came to nothing because of the store.
+    pub(super) fn add(&self, item: &K, delivery: u32) {
+        let mut known = self.lock();
+        known.met_outage = true;
+        known.insert(item, Excuse { upto: delivery, once_more: false });
     }
 
-    /// How many of an instance's deliveries are excused.
-    pub(super) fn count(&self, instance: &InstanceId) -> u32 {
-        self.lock().get(instance).copied().unwrap_or(0)
+    /// Whether too many of the deliveries up to this one count.
+    pub(super) fn too_many(&self, item: &K, delivery: u32, max: u32) -> bool {
+        if delivery <= max {
+            return false;
+        }
+        let mut known = self.lock();
+        let mut excuse = known.items.get(item).copied().unwrap_or_default();
+        if excuse.upto >= delivery {
+            // Somebody else's commit was applied since: they are counted afresh.
+            excuse = Excuse::default();
+        }
+        if delivery - excuse.upto <= max {
+            return false;
+        }
+        if known.met_outage && !excuse.once_more {
+            known.insert(item, Excuse { upto: delivery - 1, once_more: true });
+            return false;
+        }
+        true
     }
 
     /// A commit was answered: deliveries are counted afresh.
-    pub(super) fn forget(&self, instance: &InstanceId) {
-        let mut excuses = self.lock();
-        if !excuses.is_empty() {
-            excuses.remove(instance);
+    pub(super) fn forget(&self, item: &K) {
+        let mut known = self.lock();
+        if !known.items.is_empty() {
+            known.items.remove(item);
         }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Known<K> {
+    fn insert(&mut self, item: &K, excuse: Excuse) {
+        if self.items.len() >= ITEMS_MAX {
+            self.items.clear();
+        }
+        self.items.insert(item.clone(), excuse);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_outage_the_limit_is_the_limit() {
+        let excuses = Excuses::default();
+        assert!(!excuses.too_many(&1, 10, 10));
+        assert!(excuses.too_many(&1, 11, 10));
+    }
+
+    #[test]
+    fn what_the_store_did_not_take_does_not_count() {
+        let excuses = Excuses::default();
+        excuses.add(&1, 30);
+        assert!(!excuses.too_many(&1, 40, 10));
+        // Others had it in the meantime.
+        assert!(!excuses.too_many(&1, 55, 10));
+        // Now it is really poison.
+        assert!(!excuses.too_many(&1, 64, 10));
+        assert!(excuses.too_many(&1, 65, 10));
+        // Another item that was never here before.
+        assert!(!excuses.too_many(&2, 70, 10));
+        assert!(excuses.too_many(&2, 80, 10));
+    }
+
+    #[test]
+    fn a_commit_that_was_answered_ends_the_excuse() {
+        let excuses = Excuses::default();
+        excuses.add(&1, 3);
+        excuses.forget(&1);
+        assert!(!excuses.too_many(&1, 11, 10));
+        assert!(excuses.too_many(&1, 21, 10));
     }
 }

@@ -9,6 +9,7 @@ use foldhash::fast::RandomState;
 use super::shared::Shared;
 use crate::activity::ActivityShared;
 use crate::backend::{ActivityLease, RenewActivity, RenewOutcome};
+use crate::env::timeout;
 use crate::ids::LeaseToken;
 use crate::telemetry;
 use crate::time::Timestamp;
@@ -110,17 +111,32 @@ impl Running {
     }
 }
 
-/// Looks after running activities until the worker has drained.
+/// Looks after running activities until the worker has drained, or will not.
 pub(super) async fn run(shared: Arc<Shared>, running: Arc<Running>) {
-    let drained = async {
-        shared.stopped().await;
-        shared.all_tasks_ended().await;
-    };
     tokio::select! {
         biased;
-        () = drained => {}
+        _ = drain(&shared, &running) => {}
         () = keep(&shared, &running) => {}
     }
+}
+
+/// Waits until the worker is to stop and everything has ended, for a while; then tells the
+/// remaining activities to stop and gives them back. Answers whether everything ended by itself.
+pub(super) async fn drain(shared: &Arc<Shared>, running: &Running) -> bool {
+    shared.stopped().await;
+    if timeout(&*shared.env, shared.options.drain, shared.all_tasks_ended()).await.is_ok() {
+        return true;
+    }
+    let leases = running.cancel_all();
+    if !leases.is_empty() {
+        for given_back in shared.backend.abandon_activities(leases, Duration::ZERO).await {
+            if let Err(error) = given_back {
+                // Nobody renews its lease any more.
+                tracing::debug!(%error, "could not give an activity back");
+            }
+        }
+    }
+    false
 }
 
 async fn keep(shared: &Arc<Shared>, running: &Arc<Running>) {

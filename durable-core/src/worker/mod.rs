@@ -24,14 +24,13 @@ mod tracking_dispatcher;
 use std::any::Any;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::activity::{Activity, ActivityContext};
 use crate::backend::Backend;
-use crate::env::{SharedEnv, TokioEnv, timeout};
+use crate::env::{SharedEnv, TokioEnv};
 use crate::error::{Error, ErrorKind};
 use crate::registry::{Orchestration, Registry};
 use crate::replay::{OrchestrationContext, UserError};
@@ -192,8 +191,8 @@ impl WorkerBuilder {
 
 /// Runs orchestrations and activities of one task hub in background tasks.
 ///
-/// Dropping it asks the loops to stop without waiting; what they held comes back when its
-/// leases end. Prefer [`shutdown`](Self::shutdown).
+/// Dropping it asks the loops to stop without waiting; what still runs after
+/// [`WorkerOptions::drain`] is told to stop and comes back. Prefer [`shutdown`](Self::shutdown).
 #[derive(Debug)]
 pub struct Worker {
     shared: Arc<Shared>,
@@ -219,22 +218,7 @@ impl Worker {
     /// Cancel safety: dropping the future leaves the worker stopping.
     pub async fn shutdown(self) -> bool {
         self.shared.request_stop();
-        let drained =
-            timeout(&*self.shared.env, self.shared.options.drain, self.shared.all_tasks_ended())
-                .await
-                .is_ok();
-        if !drained {
-            let leases = self.running.cancel_all();
-            if !leases.is_empty() {
-                for given_back in
-                    self.shared.backend.abandon_activities(leases, Duration::ZERO).await
-                {
-                    if let Err(error) = given_back {
-                        tracing::debug!(%error, "could not give an activity back");
-                    }
-                }
-            }
-        }
+        let drained = lease_keeper::drain(&self.shared, &self.running).await;
         tracing::info!(worker = %self.shared.worker, drained, "{}", telemetry::WORKER_STOPPED);
         drained
     }

@@ -69,7 +69,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 async fn process(shared: &Arc<Shared>, works: Vec<TurnWork>, permit: OwnedSemaphorePermit) {
-    let mut commits = Vec::with_capacity(works.len());
+    let mut commits = Commits::with_capacity(works.len());
     let mut abandoned = Vec::new();
     for work in works {
         let span = tracing::debug_span!(
@@ -86,7 +86,7 @@ async fn process(shared: &Arc<Shared>, works: Vec<TurnWork>, permit: OwnedSemaph
                     // then finds the session. It is forgotten again if the commit fails.
                     shared.sessions.put(session);
                 }
-                commits.push(prepared.commit);
+                commits.push(prepared.commit, work.delivery);
             }
             TurnRan::Abandon(delay) => abandoned.push((work.lease, delay)),
         }
@@ -94,7 +94,7 @@ async fn process(shared: &Arc<Shared>, works: Vec<TurnWork>, permit: OwnedSemaph
     for (lease, delay) in abandoned {
         abandon(shared, lease, delay).await;
     }
-    if !commits.is_empty() {
+    if !commits.turns.is_empty() {
         let task = commit(Arc::clone(shared), commits, permit);
         shared.begin(Box::pin(task)).await;
     }
@@ -111,8 +111,8 @@ async fn abandon(shared: &Arc<Shared>, lease: TurnLease, delay: Duration) {
 
 async fn run_one(shared: &Arc<Shared>, work: &TurnWork) -> TurnRan {
     let now = shared.env.now();
-    let deliveries = work.delivery.saturating_sub(shared.excuses.count(&work.lease.instance));
-    if deliveries > shared.options.deliveries_max && !asks_to_resume(work) {
+    let max = shared.options.deliveries_max;
+    if shared.excuses.too_many(&work.lease.instance, work.delivery, max) && !asks_to_resume(work) {
         let report = poisoned(work.delivery);
         return put_aside(shared, work, OrchestrationStatus::Quarantined, report, now).await;
     }
@@ -169,11 +169,12 @@ async fn load(
 ) -> Result<Box<Session>, TurnRan> {
     if work.events == 0 {
         let start = messages.iter().find_map(|(_, m)| match m {
-            Message::Start(start) => Some(start),
+            Message::Start(start) => Some((start, None)),
+            Message::StartAt(scheduled) => Some((&scheduled.start, Some(scheduled.at))),
             _ => None,
         });
-        if let Some(start) = start {
-            return Ok(Box::new(Session::fresh(shared, work, start)));
+        if let Some((start, at)) = start {
+            return Ok(Box::new(Session::fresh(shared, work, start, at)));
         }
         return match load_record(shared, work).await {
             Ok((record, details)) => {
@@ -205,7 +206,7 @@ async fn load(
 
 fn give_up(shared: &Shared, work: &TurnWork, error: &LoadError) -> TurnRan {
     if matches!(error, LoadError::Backend(_)) {
-        shared.excuses.add(&work.lease.instance);
+        shared.excuses.add(&work.lease.instance, work.delivery);
     }
     tracing::warn!(instance = %work.lease.instance, ?error, "could not load the instance");
     TurnRan::Abandon(ERROR_PAUSE.saturating_mul(work.delivery.min(30)))
@@ -218,7 +219,7 @@ fn decode(work: &TurnWork) -> Result<Vec<(MessageId, Message)>, WireError> {
         messages.push((message.id, wire::decode_message(&message.body)?));
     }
     if work.events == 0 {
-        messages.sort_by_key(|(_, m)| !matches!(m, Message::Start(_)));
+        messages.sort_by_key(|(_, m)| !matches!(m, Message::Start(_) | Message::StartAt(_)));
     }
     Ok(messages)
 }
@@ -323,8 +324,27 @@ async fn put_aside(
     TurnRan::Commit(Box::new(Prepared { commit, keep: None }))
 }
 
+/// Turns to commit, and the how manieth delivery each is.
+#[derive(Default)]
+struct Commits {
+    turns: Vec<TurnCommit>,
+    deliveries: Vec<u32>,
+}
+
+impl Commits {
+    fn with_capacity(turns: usize) -> Self {
+        Self { turns: Vec::with_capacity(turns), deliveries: Vec::with_capacity(turns) }
+    }
+
+    fn push(&mut self, turn: TurnCommit, delivery: u32) {
+        self.turns.push(turn);
+        self.deliveries.push(delivery);
+    }
+}
+
 /// What is needed to deal with a commit's failure.
 struct Receipt {
+    delivery: u32,
     lease: TurnLease,
     instance: InstanceId,
     again: Option<Box<TurnCommit>>,
@@ -334,10 +354,11 @@ struct Receipt {
 }
 
 impl Receipt {
-    fn of(commit: &TurnCommit, repeatable: bool) -> Self {
+    fn of(commit: &TurnCommit, delivery: u32, repeatable: bool) -> Self {
         let status = commit.record.as_ref().map(|record| record.status);
         let before = commit.expected_events;
         Self {
+            delivery,
             lease: commit.lease.clone(),
             instance: commit.lease.instance.clone(),
             again: repeatable.then(|| Box::new(commit.clone())),
@@ -360,14 +381,16 @@ impl Receipt {
     }
 }
 
-async fn commit(shared: Arc<Shared>, commits: Vec<TurnCommit>, permit: OwnedSemaphorePermit) {
+async fn commit(shared: Arc<Shared>, commits: Commits, permit: OwnedSemaphorePermit) {
     // Only a store across a network can leave us not knowing; only then a copy is worth keeping.
     let repeatable = shared.backend.capabilities().multi_process;
     let mut pending = commits;
     let mut tries = 0;
-    while !pending.is_empty() {
-        let receipts: Vec<_> = pending.iter().map(|c| Receipt::of(c, repeatable)).collect();
-        let results = shared.backend.commit_turns(std::mem::take(&mut pending)).await;
+    while !pending.turns.is_empty() {
+        let Commits { turns, deliveries } = std::mem::take(&mut pending);
+        let of = |(turn, delivery)| Receipt::of(turn, delivery, repeatable);
+        let receipts: Vec<_> = turns.iter().zip(deliveries).map(of).collect();
+        let results = shared.backend.commit_turns(turns).await;
         tries += 1;
         for (receipt, result) in receipts.into_iter().zip(results) {
             match result {
@@ -382,17 +405,17 @@ async fn commit(shared: Arc<Shared>, commits: Vec<TurnCommit>, permit: OwnedSema
                 Err(error) => {
                     tracing::warn!(instance = %receipt.instance, %error, "{}", telemetry::COMMIT_FAILED);
                     match receipt.again.filter(|_| tries < 5 && may_repeat(&error)) {
-                        Some(again) => pending.push(*again),
+                        Some(again) => pending.push(*again, receipt.delivery),
                         None => {
                             shared.sessions.forget(&receipt.instance);
-                            shared.excuses.add(&receipt.instance);
+                            shared.excuses.add(&receipt.instance, receipt.delivery);
                             abandon(&shared, receipt.lease, ERROR_PAUSE).await;
                         }
                     }
                 }
             }
         }
-        if !pending.is_empty() {
+        if !pending.turns.is_empty() {
             shared.env.sleep(Duration::from_millis(50 << tries)).await;
         }
     }

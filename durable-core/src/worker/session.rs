@@ -56,7 +56,12 @@ const SESSION_BYTES: usize = 2_200;
 
 impl Session {
     /// A session for an instance that has no history yet.
-    pub(super) fn fresh(shared: &Arc<Shared>, work: &TurnWork, start: &ExecutionStarted) -> Self {
+    pub(super) fn fresh(
+        shared: &Arc<Shared>,
+        work: &TurnWork,
+        start: &ExecutionStarted,
+        start_at: Option<Timestamp>,
+    ) -> Self {
         let record = InstanceRecord {
             instance: work.lease.instance.clone(),
             execution: work.execution,
@@ -76,6 +81,7 @@ impl Session {
             input: start.input.clone(),
             tags: start.tags.clone(),
             parent: start.parent.clone(),
+            start_at,
             ..RecordDetails::default()
         };
         Self { token: work.lease.token, execution: new_execution(shared, work), record, details }

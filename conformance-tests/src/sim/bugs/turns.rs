@@ -75,7 +75,7 @@ pub(super) fn drop_timer(commit: &mut TurnCommit) -> bool {
 }
 
 pub(super) fn drop_child(commit: &mut TurnCommit) -> bool {
-    drop_message(commit, |m| matches!(m, Message::Start(_)))
+    drop_message(commit, |m| matches!(m, Message::Start(_) | Message::StartAt(_)))
 }
 
 pub(super) fn drop_report(commit: &mut TurnCommit) -> bool {
