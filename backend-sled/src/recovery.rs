@@ -210,6 +210,8 @@ impl Recovery {
         let Logged { number, now, change } = logged;
         self.last = self.last.max(number);
         self.state.set_lsn(number);
+        // What was due by then came before this change.
+        self.state.advance(now);
         match change {
             Change::Create(start) => {
                 self.load_done(&start.target)?;

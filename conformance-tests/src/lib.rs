@@ -32,6 +32,7 @@ pub mod fixture;
 pub mod fuzz;
 pub mod manual_env;
 pub mod memory;
+mod model;
 pub mod mutants;
 mod runner;
 mod scenarios;

@@ -1,7 +1,12 @@
 //! What workers owe to their work when they stop, are dropped, or the store is out for long.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -51,22 +56,29 @@ impl World {
         self.client.start(main, ()).id("a").send().await.unwrap()
     }
 
-    /// Lets time run until the condition holds; a test that waits in vain ends here.
-    async fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
+    /// Lets time run until the future ends; a test that waits in vain ends here.
+    async fn get<F: Future>(&self, what: &str, future: F) -> F::Output {
+        let mut future = pin!(future);
         for _ in 0..20_000 {
-            if holds() {
-                return;
+            if let Poll::Ready(done) = futures_util::poll!(future.as_mut()) {
+                return done;
             }
             self.env.advance(Duration::from_millis(50));
             tokio::task::yield_now().await;
         }
-        panic!("waited in vain until {what}");
+        panic!("waited in vain for {what}");
     }
 
-    async fn result(&self, handle: InstanceHandle<u32, Failure>) -> Result<u32, String> {
-        let result = tokio::task::spawn(async move { handle.result().await });
-        self.until("the result", || result.is_finished()).await;
-        result.await.unwrap().map_err(|error| error.to_string())
+    async fn result(&self, handle: &InstanceHandle<u32, Failure>) -> Result<u32, String> {
+        self.get("the result", handle.result()).await.map_err(|error| error.to_string())
+    }
+
+    async fn begun(&self, begun: &AtomicBool) {
+        let begun = poll_fn(|_| match begun.load(Ordering::SeqCst) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        });
+        self.get("the activity to begin", begun).await;
     }
 }
 
@@ -83,12 +95,12 @@ async fn what_a_dropped_worker_does_not_end_comes_back() {
     });
     let hangs = hangs.start().await.unwrap();
     let handle = world.start().await;
-    world.until("it runs", || begun.load(Ordering::SeqCst)).await;
+    world.begun(&begun).await;
     drop(hangs);
     let other = world.worker(Arc::clone(&world.hub) as _);
     let other = other.activity_fn("work", |_, (): ()| async { Ok::<_, Failure>(7) });
     let _other = other.start().await.unwrap();
-    assert_eq!(world.result(handle).await, Ok(7));
+    assert_eq!(world.result(&handle).await, Ok(7));
 }
 
 /// Takes its time to take activities back.
@@ -127,14 +139,13 @@ async fn an_activity_that_is_told_to_stop_is_run_by_another_worker() {
         });
     let obeys = obeys.start().await.unwrap();
     let handle = world.start().await;
-    world.until("it runs", || begun.load(Ordering::SeqCst)).await;
-    let stopped = tokio::task::spawn(obeys.shutdown());
-    world.until("the worker has stopped", || stopped.is_finished()).await;
-    assert!(!stopped.await.unwrap(), "it did not end by itself");
+    world.begun(&begun).await;
+    let ended = world.get("the worker to stop", obeys.shutdown()).await;
+    assert!(!ended, "it did not end by itself");
     let other = world.worker(Arc::clone(&world.hub) as _);
     let other = other.activity_fn("work", |_, (): ()| async { Ok::<_, Failure>(7) });
     let _other = other.start().await.unwrap();
-    assert_eq!(world.result(handle).await, Ok(7));
+    assert_eq!(world.result(&handle).await, Ok(7));
 }
 
 /// The status no longer told for when an instance had been started, once it ran.
@@ -148,7 +159,7 @@ async fn the_wished_start_time_stays_visible() {
     let at = conformance_tests::manual_env::START + Duration::from_secs(60);
     let handle = world.client.start(main, ()).id("a").at(at).send().await.unwrap();
     assert_eq!(handle.status().await.unwrap().start_at(), Some(at));
-    assert_eq!(world.result(handle.clone()).await, Ok(7));
+    assert_eq!(world.result(&handle).await, Ok(7));
     let status = handle.status().await.unwrap();
     assert_eq!((status.status(), status.start_at()), (OrchestrationStatus::Completed, Some(at)));
 }
@@ -209,7 +220,7 @@ async fn after_an_outage(turns: u32, activities: u32, workers: usize) {
         running.push(worker.start().await.unwrap());
     }
     let handle = world.start().await;
-    assert_eq!(world.result(handle).await, Ok(7));
+    assert_eq!(world.result(&handle).await, Ok(7));
 }
 
 /// Activities whose results the store did not take were ended as poison.

@@ -56,6 +56,7 @@ pub fn checks() -> Vec<Check> {
         foreign_hubs::list(),
         handles::list(),
         hostile::list(),
+        crate::model::list(),
         crate::scenarios::list(),
     ]
     .concat()

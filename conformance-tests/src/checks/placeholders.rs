@@ -20,6 +20,7 @@ pub(super) fn list() -> Vec<Check> {
         O3 creation_raises_the_revision,
         O3 creation_wakes_a_placeholder_that_was_held,
         O3 a_scheduled_creation_keeps_the_early_events,
+        O3 a_delayed_early_event_survives_the_creation,
         O3 a_second_creation_finds_the_first,
         O3 a_child_may_be_created_over_a_placeholder,
         H5 a_placeholder_cannot_be_purged,
@@ -55,6 +56,17 @@ async fn a_repeated_early_event_waits_once(h: Hub) -> Checked {
     h.sent(event).await?;
     let inst = start(&h, ReusePolicy::Reject).await?;
     ensure_eq!(bodies(&h.turn_of(&inst).await?), ["start", "once"], "the inbox");
+    Ok(())
+}
+
+async fn a_delayed_early_event_survives_the_creation(h: Hub) -> Checked {
+    let event = h.placeholder("a", "early, for later")?;
+    h.sent(durable_core::backend::Envelope { visible_at: Some(h.later()), ..event }).await?;
+    let inst = start(&h, ReusePolicy::Reject).await?;
+    let work = h.turn_of(&inst).await?;
+    h.step(&work).apply().await?;
+    h.pass_delay().await;
+    ensure_eq!(bodies(&h.turn_of(&inst).await?), ["early, for later"], "the inbox");
     Ok(())
 }
 

@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use crate::check::{Checked, Failure};
 use crate::fixture::{Fixture, Store, Timings};
 use crate::manual_env::ManualEnv;
+use crate::memory::MemoryFixture;
 
 /// A wait that is longer than anything a check waits for.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -102,6 +103,19 @@ impl Hub {
     /// Another hub on the same store.
     pub(crate) async fn neighbour(&self, name: &str) -> Checked<Self> {
         Self::open(Arc::clone(&self.world), HubName::new(name)?).await
+    }
+
+    /// An empty hub in memory that goes by the same clock.
+    pub(crate) async fn reference(&self) -> Checked<Self> {
+        let world = World {
+            store: MemoryFixture.fresh().await?,
+            capabilities: MemoryFixture.capabilities(),
+            timings: self.world.timings,
+            manual: self.world.manual.clone(),
+            real: Arc::clone(&self.world.real),
+            count: AtomicU64::new(1),
+        };
+        Self::open(Arc::new(world), HubName::default()).await
     }
 
     /// A second handle on this very hub.

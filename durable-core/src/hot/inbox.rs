@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::HubState;
-use super::slot::{Pause, Slot, Waiting};
+use super::slot::{Delayed, Pause, Slot, Waiting};
 use crate::backend::{
     CreateInstance, CreateOutcome, Envelope, InstanceRecord, OrchestrationStatus, ReusePolicy,
     SendOutcome,
@@ -48,6 +48,8 @@ impl HubState {
         {
             slot.inbox.rotate_right(1);
         }
+        // The start may lie ahead; what a placeholder has collected does not.
+        self.make_ready(&instance, now);
     }
 
     /// Creates an instance by policy.
@@ -68,6 +70,7 @@ impl HubState {
         record.events = 0;
         record.revision = 1;
         let mut slot = Slot::new(record);
+        slot.delayed = self.keep_delayed(instance);
         if let Some(old) = self.remove_slot(instance) {
             slot.record.revision = old.record.revision + 1;
             if old.record.status == OrchestrationStatus::AwaitingStart {
@@ -86,6 +89,20 @@ impl HubState {
         self.instances.insert(instance.clone(), Box::new(slot));
         self.touch(instance);
         self.note_change(instance);
+    }
+
+    /// Takes what a placeholder will get later; its timers go on.
+    fn keep_delayed(&mut self, instance: &InstanceId) -> Vec<Delayed> {
+        let old = self.instances.get_mut(instance);
+        let Some(old) = old.filter(|s| s.record.status == OrchestrationStatus::AwaitingStart)
+        else {
+            return Vec::new();
+        };
+        let mut delayed = std::mem::take(&mut old.delayed);
+        for delayed in &mut delayed {
+            delayed.message.execution = None;
+        }
+        delayed
     }
 
     /// What sending would do, without doing it.
