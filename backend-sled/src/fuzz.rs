@@ -94,12 +94,14 @@ fn snapshot() -> SlotSnapshot {
         body: Bytes::from_static(b"event"),
     };
     SlotSnapshot {
+        delayed_until: Some(Timestamp::from_millis(8)),
         record: record(),
         history: vec![stored(None), stored(Some(Bytes::from_static(b"events")))],
         older: vec![(ExecutionId(4), vec![stored(None)])],
         inbox: vec![waiting(1), waiting(2)],
         delayed: vec![(Timestamp::from_micros(8), waiting(3))],
         tasks: vec![TaskSnapshot {
+            visible_at: Some(Timestamp::from_millis(9)),
             id: id(4),
             execution: ExecutionId(5),
             queue: QueueName::default(),

@@ -269,7 +269,7 @@ fn get_delays(g: &mut Get, s: &mut SlotSnapshot) -> Decoded<()> {
         return Ok(());
     }
     s.delayed_until = g.option(get_time)?;
-    for (id, at) in g.list(|g| Ok((get_message_id(g)?, get_time(g)?)))? {
+    for (id, at) in g.list(MESSAGE_ID_BYTES + 8, |g| Ok((get_message_id(g)?, get_time(g)?)))? {
         if let Some(task) = s.tasks.iter_mut().find(|t| t.id == id) {
             task.visible_at = Some(at);
         }
