@@ -10,7 +10,7 @@ use durable_core::time::Timestamp;
 use redis::Cmd;
 
 use crate::link::Call;
-use crate::partition::Partition;
+use crate::partition::{Home, Partition};
 use crate::scripts::Script;
 use crate::values;
 
@@ -22,7 +22,7 @@ const SPAN_MAX: u64 = 4_000_000_000_000_000;
 
 /// The call of a script.
 pub(crate) struct Args {
-    slot: u16,
+    home: Home,
     cmd: Cmd,
     /// Command, hash, count of keys, keys.
     before: usize,
@@ -43,11 +43,11 @@ impl Args {
                 5
             }
         };
-        Self { slot: partition.slot, cmd, before }
+        Self { home: partition.home, cmd, before }
     }
 
     pub(crate) fn into_call(self) -> Call {
-        Call { slot: self.slot, cmd: self.cmd }
+        Call { slot: self.home.slot, cmd: self.cmd }
     }
 
     /// The call of a script for several items: each is the count of its arguments and these.
@@ -164,11 +164,23 @@ impl Args {
         for task in &c.activities {
             args = args.task(task, c.execution);
         }
-        args = args.count(c.messages.len());
-        for message in &c.messages {
+        let home = args.home;
+        let (others, here): (Vec<&Envelope>, Vec<&Envelope>) =
+            c.messages.iter().partition(|m| home.elsewhere(&m.target).is_some());
+        args = args.count(here.len());
+        for message in here {
             args = args.message(message);
         }
+        for message in others {
+            args = args.posted(message);
+        }
         args
+    }
+
+    /// The ten parts of a message to another partition that `post` in `outbox.lua` takes.
+    pub(crate) fn posted(self, message: &Envelope) -> Self {
+        let target = self.home.elsewhere(&message.target).unwrap_or(self.home.number);
+        self.number(target.into()).message(message)
     }
 
     /// The eighteen single values of a turn.

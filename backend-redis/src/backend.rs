@@ -24,6 +24,7 @@ use crate::grouped::Verb;
 use crate::large_commit;
 use crate::link::{Call, Link};
 use crate::partition::{self, Partition};
+use crate::relay::{Relay, Route, Routes};
 use crate::reply::outcome;
 use crate::scripts::{SCRIPTS, Script};
 
@@ -37,11 +38,13 @@ const EVERY_SECOND: Duration = Duration::from_secs(1);
 /// A task hub on a Redis server.
 pub struct RedisBackend {
     link: Link,
-    partitions: Vec<Partition>,
+    partitions: Arc<[Partition]>,
     hub: HubName,
     env: SharedEnv,
     capabilities: Capabilities,
     doorbell: Arc<Doorbell>,
+    /// Outboxes that have something for other partitions.
+    pub(crate) routes: Arc<Routes>,
     closed: AtomicBool,
     /// Which partition is looked at first.
     pub(crate) turn: AtomicUsize,
@@ -57,8 +60,8 @@ impl fmt::Debug for RedisBackend {
 }
 
 impl RedisBackend {
-    /// What a hub on a server of that durability can do.
-    pub const fn capabilities(durability: RedisDurability) -> Capabilities {
+    /// What a hub of so many partitions on servers of that durability can do.
+    pub const fn capabilities(durability: RedisDurability, partitions: u16) -> Capabilities {
         let mut capabilities = Capabilities::new("redis");
         capabilities.durability = match durability {
             // It outlives every worker, but nothing of it is on a disk.
@@ -68,7 +71,8 @@ impl RedisBackend {
         };
         capabilities.push = true;
         capabilities.multi_process = true;
-        capabilities.instant_delivery = true;
+        // Messages to other partitions follow after the commit.
+        capabilities.instant_delivery = partitions <= 1;
         capabilities.indexes_itself = true;
         capabilities.consistent_listing = true;
         capabilities
@@ -80,9 +84,12 @@ impl RedisBackend {
         env: SharedEnv,
         durability: RedisDurability,
     ) -> Self {
-        let partitions = Partition::all(prefix, hub, partitions, link.is_cluster());
+        let count = partitions;
+        let partitions: Arc<[Partition]> =
+            Partition::all(prefix, hub, partitions, link.is_cluster()).into();
         let doorbell = Arc::new(Doorbell::new(partitions.len()));
         let (stop, stopped) = watch::channel(());
+        let relay_stopped = stopped.clone();
         let listener = Listener {
             link: link.clone(),
             channels: partitions.iter().map(|p| [p.base.as_slice(), b"bell"].concat()).collect(),
@@ -91,12 +98,18 @@ impl RedisBackend {
             stop: stopped,
         };
         env.spawn(Box::pin(listener.run()));
+        let routes = Arc::new(Routes::default());
+        if partitions.len() > 1 {
+            let (link, partitions, routes) = (link.clone(), partitions.clone(), routes.clone());
+            env.spawn(Box::pin(Relay { link, partitions, routes, stop: relay_stopped }.run()));
+        }
         Self {
             link,
             partitions,
             hub: hub.clone(),
             env,
-            capabilities: Self::capabilities(durability),
+            capabilities: Self::capabilities(durability, count),
+            routes,
             doorbell,
             closed: AtomicBool::new(false),
             turn: AtomicUsize::new(0),
@@ -120,9 +133,14 @@ impl RedisBackend {
         &self.partitions[usize::from(number)]
     }
 
+    fn number_of(&self, instance: &InstanceId) -> u16 {
+        // There are never more than `PARTITIONS_MAX`.
+        partition::number_of(instance, u16::try_from(self.partitions.len()).unwrap_or(1))
+    }
+
     /// Where an instance lives.
     pub(crate) fn partition(&self, instance: &InstanceId) -> &Partition {
-        &self.partitions[partition::number_of(instance, self.partitions.len())]
+        &self.partitions[usize::from(self.number_of(instance))]
     }
 
     pub(crate) fn check_open(&self, operation: &'static str) -> BackendResult<()> {
@@ -135,6 +153,20 @@ impl RedisBackend {
     /// The call of a script where an instance lives.
     pub(crate) fn args(&self, script: &Script, instance: &InstanceId) -> Args {
         Args::of(script, self.partition(instance))
+    }
+
+    /// Which outboxes the commits put something into.
+    fn routes_of(&self, commits: &[TurnCommit]) -> Vec<Route> {
+        if self.partitions.len() == 1 {
+            return Vec::new();
+        }
+        let of = |c: &TurnCommit| {
+            let home = self.partition(&c.lease.instance);
+            let targets: Vec<u16> =
+                c.messages.iter().filter_map(|m| home.home.elsewhere(&m.target)).collect();
+            targets.into_iter().map(|target| (home.home.number, target))
+        };
+        commits.iter().flat_map(of).collect()
     }
 
     /// Twelve random bytes, of which a script makes the tokens of one batch.
@@ -187,6 +219,18 @@ impl RedisBackend {
     }
 }
 
+/// Tells the relay of outboxes when a commit ends, however it ends.
+struct Announce<'a> {
+    routes: &'a Routes,
+    of: Vec<Route>,
+}
+
+impl Drop for Announce<'_> {
+    fn drop(&mut self) {
+        self.routes.add(self.of.drain(..));
+    }
+}
+
 fn closed(operation: &'static str) -> BackendError {
     BackendError::new(BackendErrorKind::Closed, operation, "the backend was closed")
 }
@@ -204,6 +248,9 @@ impl Backend for RedisBackend {
     async fn commit_turns(&self, commits: Vec<TurnCommit>) -> Vec<BackendResult<CommitOutcome>> {
         let mut outcomes: Vec<Option<BackendResult<CommitOutcome>>> = Vec::new();
         outcomes.resize_with(commits.len(), || None);
+        // Before the outcome is known, because the call may be dropped; the relay's own call comes
+        // behind on the same connection.
+        let _announce = Announce { routes: &self.routes, of: self.routes_of(&commits) };
         let (large, small): (Vec<_>, Vec<_>) =
             commits.into_iter().enumerate().partition(|(_, c)| large_commit::is_large(c));
         let verb = Verb {
@@ -212,7 +259,7 @@ impl Backend for RedisBackend {
             several: &SCRIPTS.commit_turns,
             outcomes: &TURN_OUTCOMES,
         };
-        let weight = |c: &(usize, TurnCommit)| large_commit::parts(&c.1);
+        let weight = |c: &(usize, TurnCommit)| large_commit::weight(&c.1);
         let home = |c: &(usize, TurnCommit)| self.partition(&c.1.lease.instance);
         let answers = self.grouped(&verb, &small, home, weight, |args, c| args.turn(&c.1, 0));
         for ((n, _), answer) in small.iter().zip(answers.await) {

@@ -19,50 +19,82 @@ pub(crate) fn from_server(operation: &'static str, error: &ServerError) -> Backe
     from_code(operation, error.code(), error.details().unwrap_or_default())
 }
 
+/// What servers answer, what kind of trouble that is, and what to do. Each of these was refused
+/// as a whole: nothing was written. Those of the last column may succeed after so many
+/// milliseconds; for the others the kind says when.
+const ANSWERS: [(&str, BackendErrorKind, &str, Option<u64>); 18] = {
+    use BackendErrorKind::{Denied, Incompatible, Invalid, StorageFull, Throttled, Unavailable};
+    const CLUSTER: &str = "the server is part of a cluster: connect by `redis+cluster://…`";
+    const LATER: &str = "the servers cannot serve this just now";
+    const LOGIN: &str = "the server wants another user name or password: check the URL";
+    [
+        (
+            "OOM",
+            StorageFull,
+            "the server has reached maxmemory: raise it, or purge instances; nothing was written",
+            None,
+        ),
+        (
+            "MISCONF",
+            StorageFull,
+            "the server cannot write to its disk: free space there; nothing was written",
+            None,
+        ),
+        (
+            "READONLY",
+            Unavailable,
+            "the server has become a replica: wait for the failover, or connect to the primary",
+            Some(250),
+        ),
+        ("LOADING", Unavailable, "the server is starting and still loads its data", Some(250)),
+        ("BUSY", Throttled, "a slow script blocks the server: look at SLOWLOG GET", None),
+        (
+            "NOSCRIPT",
+            Unavailable,
+            "the server forgets scripts as fast as they are loaded",
+            Some(250),
+        ),
+        ("MASTERDOWN", Unavailable, LATER, Some(250)),
+        ("CLUSTERDOWN", Unavailable, LATER, Some(250)),
+        ("TRYAGAIN", Unavailable, LATER, Some(250)),
+        ("NOREPLICAS", Unavailable, LATER, Some(250)),
+        ("NOAUTH", Denied, LOGIN, None),
+        ("WRONGPASS", Denied, LOGIN, None),
+        (
+            "NOPERM",
+            Denied,
+            "the user lacks rights: it needs +@all on the keys and channels of the prefix",
+            None,
+        ),
+        (
+            "WRONGTYPE",
+            Incompatible,
+            "keys under this prefix belong to another application: choose another prefix",
+            None,
+        ),
+        // Where slots are followed, these mean something else; see `routed.rs`.
+        ("MOVED", Invalid, CLUSTER, None),
+        ("ASK", Invalid, CLUSTER, None),
+        ("CROSSSLOT", Invalid, CLUSTER, None),
+        ("UNKILLABLE", Throttled, "a slow script blocks the server: look at SLOWLOG GET", None),
+    ]
+};
+
 fn from_code(operation: &'static str, code: &str, details: &str) -> BackendError {
     use BackendErrorKind as Kind;
-    let (kind, text) = match code {
-        "OOM" => (
-            Kind::StorageFull,
-            "the server has reached maxmemory: raise it, or purge instances; nothing was written",
-        ),
-        "MISCONF" => (
-            Kind::StorageFull,
-            "the server cannot write to its disk: free space there; nothing was written",
-        ),
-        "READONLY" => (
-            Kind::Unavailable,
-            "the server has become a replica: wait for the failover, or connect to the primary",
-        ),
-        "LOADING" => (Kind::Unavailable, "the server is starting and still loads its data"),
-        "BUSY" => (Kind::Throttled, "a slow script blocks the server: look at SLOWLOG GET"),
-        "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "NOREPLICAS" => {
-            (Kind::Unavailable, "the server cannot serve this just now")
+    let known = ANSWERS.iter().find(|(answer, ..)| *answer == code);
+    let (kind, text, retry) = match known {
+        Some((_, kind, text, retry)) => (*kind, *text, *retry),
+        None if code == "ERR" && details.contains("max number of clients") => {
+            (Kind::Throttled, "the server has too many connections: raise maxclients", None)
         }
-        "NOAUTH" | "WRONGPASS" => {
-            (Kind::Denied, "the server wants another user name or password: check the URL")
-        }
-        "NOPERM" => (
-            Kind::Denied,
-            "the user lacks rights: it needs +@all on the keys and channels of the prefix",
-        ),
-        "WRONGTYPE" => (
-            Kind::Incompatible,
-            "keys under this prefix belong to another application: choose another prefix",
-        ),
-        "MOVED" | "ASK" | "CROSSSLOT" => {
-            (Kind::Invalid, "the server is part of a cluster, which is not supported")
-        }
-        "ERR" if details.contains("max number of clients") => {
-            (Kind::Throttled, "the server has too many connections: raise maxclients")
-        }
-        _ => (Kind::Internal, "the server refused a command"),
+        None => (Kind::Internal, "the server refused a command", None),
     };
     let error = BackendError::new(kind, operation, format!("{text} ({code} {details})"));
-    match kind {
-        Kind::Unavailable => error.retry(Retry::After(Duration::from_millis(250))),
+    match (kind, retry) {
         // A script that failed half-way is a bug; nobody knows then.
-        Kind::Internal => error.unknown(),
+        (Kind::Internal, _) => error.unknown(),
+        (_, Some(millis)) => error.retry(Retry::After(Duration::from_millis(millis))),
         _ => error,
     }
 }
@@ -107,20 +139,29 @@ mod tests {
     #[test]
     fn every_refusal_says_what_to_do() {
         use BackendErrorKind as Kind;
-        for (code, kind, word) in [
-            ("OOM", Kind::StorageFull, "maxmemory"),
-            ("MISCONF", Kind::StorageFull, "disk"),
-            ("READONLY", Kind::Unavailable, "primary"),
-            ("LOADING", Kind::Unavailable, "loads"),
-            ("BUSY", Kind::Throttled, "SLOWLOG"),
-            ("NOAUTH", Kind::Denied, "password"),
-            ("NOPERM", Kind::Denied, "rights"),
-            ("WRONGTYPE", Kind::Incompatible, "prefix"),
-            ("MOVED", Kind::Invalid, "cluster"),
+        for (code, kind, word, again) in [
+            ("OOM", Kind::StorageFull, "maxmemory", true),
+            ("MISCONF", Kind::StorageFull, "disk", true),
+            ("READONLY", Kind::Unavailable, "primary", true),
+            ("LOADING", Kind::Unavailable, "loads", true),
+            ("BUSY", Kind::Throttled, "SLOWLOG", true),
+            ("NOSCRIPT", Kind::Unavailable, "scripts", true),
+            ("TRYAGAIN", Kind::Unavailable, "just now", true),
+            ("CLUSTERDOWN", Kind::Unavailable, "just now", true),
+            ("MASTERDOWN", Kind::Unavailable, "just now", true),
+            ("NOREPLICAS", Kind::Unavailable, "just now", true),
+            ("NOAUTH", Kind::Denied, "password", false),
+            ("WRONGPASS", Kind::Denied, "password", false),
+            ("NOPERM", Kind::Denied, "rights", false),
+            ("WRONGTYPE", Kind::Incompatible, "prefix", false),
+            ("MOVED", Kind::Invalid, "redis+cluster", false),
+            ("ASK", Kind::Invalid, "redis+cluster", false),
+            ("CROSSSLOT", Kind::Invalid, "redis+cluster", false),
         ] {
             let error = from_code("x", code, "details");
             assert_eq!((error.kind(), error.applied()), (kind, Applied::NotApplied), "{code}");
             assert!(error.context().contains(word), "{error}");
+            assert_eq!(matches!(error.advice(), Retry::After(_)), again, "{code}");
         }
         assert_eq!(from_code("x", "ERR", "user_script:1").applied(), Applied::Unknown);
     }

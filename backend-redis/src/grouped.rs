@@ -74,7 +74,7 @@ impl RedisBackend {
         if items.len() <= 1 {
             return self.each(verb.operation, verb.one, items, verb.outcomes, one).await;
         }
-        let homes: Vec<u16> = items.iter().map(|i| home(i).number).collect();
+        let homes: Vec<u16> = items.iter().map(|i| home(i).home.number).collect();
         let weights: Vec<usize> = items.iter().map(weight).collect();
         let groups = groups(&homes, &weights);
         let call = |group: &Vec<usize>| {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use durable_core::backend::{
-    BackendError, BackendErrorKind, BackendResult, CommitOutcome, TurnCommit,
+    BackendError, BackendErrorKind, BackendResult, CommitOutcome, Envelope, TurnCommit,
 };
 use redis::Value;
 
@@ -23,6 +23,11 @@ use crate::scripts::SCRIPTS;
 
 /// Most parts that one script handles.
 pub(crate) const PARTS_MAX: usize = 128;
+
+/// How much a commit adds to the work of a script that has several.
+pub(crate) fn weight(commit: &TurnCommit) -> usize {
+    parts(commit) + commit.consumed.len() / 8
+}
 
 /// How many parts a commit has.
 pub(crate) fn parts(commit: &TurnCommit) -> usize {
@@ -133,9 +138,16 @@ impl RedisBackend {
             let args = begin("t", tasks.len());
             calls.push(tasks.iter().fold(args, |args, t| args.task(t, parts.execution)));
         }
-        for messages in parts.messages.chunks(PARTS_MAX) {
+        let home = self.partition(&parts.lease.instance);
+        let (others, here): (Vec<&Envelope>, Vec<&Envelope>) =
+            parts.messages.iter().partition(|m| home.home.elsewhere(&m.target).is_some());
+        for messages in here.chunks(PARTS_MAX) {
             let args = begin("m", messages.len());
             calls.push(messages.iter().fold(args, |args, m| args.message(m)));
+        }
+        for messages in others.chunks(PARTS_MAX) {
+            let args = begin("o", messages.len());
+            calls.push(messages.iter().fold(args, |args, m| args.posted(m)));
         }
         for ids in parts.cancelled.chunks(PARTS_MAX) {
             let args = begin("c", ids.len());

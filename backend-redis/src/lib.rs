@@ -28,6 +28,7 @@ mod orchestration_queue;
 mod partition;
 mod quiet;
 mod receive;
+mod relay;
 mod reply;
 mod routed;
 mod scripts;

@@ -48,7 +48,7 @@ impl RedisBackend {
     ) -> Vec<BackendResult<Option<InstanceRecord>>> {
         let script = &SCRIPTS.read_records;
         let homes = self.partitions().iter().map(|home| {
-            let here = |n: &usize| self.partition(&instances[*n]).number == home.number;
+            let here = |n: &usize| self.partition(&instances[*n]).home.number == home.home.number;
             (home, (0..instances.len()).filter(here).collect::<Vec<usize>>())
         });
         let (mut groups, mut calls) = (Vec::new(), Vec::new());

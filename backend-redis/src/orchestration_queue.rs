@@ -20,6 +20,7 @@ use crate::error::Effect;
 use crate::history_store::read_stored;
 use crate::link::{Call, unexpected};
 use crate::receive::{Bell, Look, Wanted};
+use crate::relay::read_targets;
 use crate::reply::{Reply, read};
 use crate::scripts::SCRIPTS;
 use crate::values;
@@ -42,10 +43,18 @@ fn no_record() -> BackendError {
     BackendError::new(BackendErrorKind::Invalid, "create_instances", text)
 }
 
-fn read_turns(mut reply: Reply) -> Decoded<(Look<TurnWork>, Option<Bytes>)> {
+/// What somebody else has left undone.
+struct LeftBehind {
+    /// A turn whose staged parts are not out.
+    parts: Option<Bytes>,
+    /// Partitions with messages that were not relayed.
+    outboxes: Option<Bytes>,
+}
+
+fn read_turns(mut reply: Reply) -> Decoded<(Look<TurnWork>, LeftBehind)> {
     let more = reply.signed()? == 1;
     let next = reply.number()?.map(Duration::from_micros);
-    let left_behind = reply.option()?;
+    let left_behind = LeftBehind { parts: reply.option()?, outboxes: reply.option()? };
     let mut works = Vec::new();
     while !reply.is_empty() {
         works.push(read_turn(&mut reply)?);
@@ -118,12 +127,18 @@ impl OrchestrationQueue for RedisBackend {
         let look = |home: u16, max: usize| async move {
             let home = self.numbered(home);
             let args = Args::of(script, home).count(max).count(messages_max).span(lease_for);
-            let args = args.bytes(&self.seed());
+            let args = args.bytes(&self.seed()).flag(self.partitions().len() > 1);
             let answer = self.call(operation, Effect::Writes, script, args).await?;
             let turns = read_turns(Reply::new(operation, answer)?);
             let (found, left_behind) = read(operation, "an answer", turns)?;
-            if let Some(left_behind) = left_behind {
-                self.publish_left_behind(home, &left_behind).await;
+            if let Some(parts) = left_behind.parts {
+                self.publish_left_behind(home, &parts).await;
+            }
+            if let Some(targets) = left_behind.outboxes {
+                let all = self.partitions().len();
+                let targets = read_targets(&targets).into_iter();
+                let targets = targets.filter(|target| usize::from(*target) < all);
+                self.routes.add(targets.map(|target| (home.home.number, target)));
             }
             Ok(found)
         };

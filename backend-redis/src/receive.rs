@@ -15,7 +15,7 @@ use crate::backend::RedisBackend;
 use crate::partition::Partition;
 
 /// Most partitions that are looked at together.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 
 /// How long the look at one of several partitions may take: a node that hangs must not hold up
 /// what the others have.
@@ -130,7 +130,7 @@ impl RedisBackend {
         }
     }
 
-    /// Looks at all partitions that may have something, until one has.
+    /// Looks at all partitions that may have something, until there is enough.
     async fn look_around<'a, T: Send, F>(
         &'a self,
         operation: &'static str,
@@ -149,26 +149,32 @@ impl RedisBackend {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         for n in 0..all.len() {
             let partition = &all[(turn + n) % all.len()];
-            let quiet = self.doorbell().quiet(wanted.bell, partition.number);
+            let quiet = self.doorbell().quiet(wanted.bell, partition.home.number);
             match quiet.until(wanted.queues, now).filter(|_| wanted.wait > Duration::ZERO) {
                 Some(until) => found.until = found.until.min(until),
                 None => open.push(partition),
             }
         }
         found.all_failed = open.len() == all.len();
-        let mut rest = open.as_slice();
-        while !rest.is_empty() && found.works.is_empty() {
-            let (some, others) = rest.split_at(rest.len().min(wanted.max).min(AT_ONCE));
-            rest = others;
-            self.look_at(operation, wanted, some, look, &mut found).await?;
+        // With one partition a look brings all that one call may take.
+        let rounds_max = if all.len() == 1 { 1 } else { all.len() };
+        let mut rounds = 0;
+        while !open.is_empty() && found.works.len() < wanted.max && rounds < rounds_max {
+            let wanted = Wanted { max: wanted.max - found.works.len(), ..wanted };
+            let some: Vec<_> = open.drain(..open.len().min(wanted.max).min(AT_ONCE)).collect();
+            let more = self.look_at(operation, wanted, &some, look, &mut found).await?;
+            if !found.works.is_empty() {
+                open.extend(more);
+            }
+            rounds += 1;
         }
-        if !found.works.is_empty() && (found.until <= now || !rest.is_empty()) {
+        if !found.works.is_empty() && (found.until <= now || !open.is_empty()) {
             self.wake(wanted.bell);
         }
         Ok(found)
     }
 
-    /// Looks at some partitions once.
+    /// Looks at some partitions once; those that have more.
     async fn look_at<'a, T: Send, F>(
         &'a self,
         operation: &'static str,
@@ -176,21 +182,21 @@ impl RedisBackend {
         partitions: &[&'a Partition],
         look: &(impl Fn(u16, usize) -> F + Send + Sync),
         found: &mut Found<T>,
-    ) -> BackendResult<()>
+    ) -> BackendResult<Vec<&'a Partition>>
     where
         F: Future<Output = BackendResult<Look<T>>> + Send,
     {
-        let quiet = |p: &Partition| self.doorbell().quiet(wanted.bell, p.number);
+        let quiet = |p: &Partition| self.doorbell().quiet(wanted.bell, p.home.number);
         let rings: Vec<u64> = partitions.iter().map(|p| quiet(p).rings()).collect();
         let mut pass_on = PassOn { backend: self, bell: Some(wanted.bell) };
         let looks: Vec<BackendResult<Look<T>>> = if let [only] = partitions
             && self.partitions().len() == 1
         {
-            vec![Ok(look(only.number, wanted.max).await?)]
+            vec![Ok(look(only.home.number, wanted.max).await?)]
         } else {
             let (share, over) = (wanted.max / partitions.len(), wanted.max % partitions.len());
             let looks = partitions.iter().enumerate().map(|(n, partition)| {
-                let look = look(partition.number, share + usize::from(n < over));
+                let look = look(partition.home.number, share + usize::from(n < over));
                 async {
                     timeout(&**self.env(), LOOK_LIMIT, look)
                         .await
@@ -201,19 +207,20 @@ impl RedisBackend {
         };
         pass_on.bell = None;
         let now = self.env().now();
+        let mut more = Vec::new();
         for ((partition, rings), looked) in partitions.iter().zip(rings).zip(looks) {
             let until = match looked {
                 Ok(look) => {
                     found.all_failed = false;
                     found.works.extend(look.works);
                     if look.more {
-                        found.until = found.until.min(now);
+                        more.push(*partition);
                         continue;
                     }
                     now + look.next.unwrap_or(Duration::MAX).min(self.doorbell().trust())
                 }
                 Err(error) => {
-                    tracing::debug!(%error, partition = partition.number, "cannot look for work");
+                    tracing::debug!(%error, partition = partition.home.number, "cannot look for work");
                     found.failure = Some(error);
                     now + REST
                 }
@@ -221,7 +228,11 @@ impl RedisBackend {
             quiet(partition).emptied(rings, wanted.queues, until);
             found.until = found.until.min(until);
         }
-        Ok(())
+        // Where nothing could be taken for all there was, the next look goes on at once.
+        if !more.is_empty() && (found.works.is_empty() || self.partitions().len() == 1) {
+            found.until = found.until.min(now);
+        }
+        Ok(more)
     }
 }
 

@@ -29,6 +29,8 @@ impl Script {
 const BASE: &str = include_str!("lua/base.lua");
 const INSTANCE: &str = include_str!("lua/instance.lua");
 const MESSAGE: &str = include_str!("lua/message.lua");
+const OUTBOX: &str = include_str!("lua/outbox.lua");
+const GARBAGE: &str = include_str!("lua/garbage.lua");
 const TASK: &str = include_str!("lua/task.lua");
 const TURN: &str = include_str!("lua/turn.lua");
 const ADVANCE_TURNS: &str = include_str!("lua/advance_turns.lua");
@@ -75,7 +77,8 @@ macro_rules! scripts {
                         body!($name),
                     ]),)+
                     commit_turns: Script::of(&[
-                        BASE, INSTANCE, MESSAGE, TASK, TURN, EACH.0, body!(commit_turn), EACH.1,
+                        BASE, INSTANCE, MESSAGE, TASK, TURN, OUTBOX, EACH.0, body!(commit_turn),
+                        EACH.1,
                     ]),
                     commit_activities: Script::of(&[
                         BASE, INSTANCE, MESSAGE, TASK, EACH.0, body!(commit_activity), EACH.1,
@@ -94,12 +97,12 @@ macro_rules! scripts {
 scripts! {
     create_instance: INSTANCE MESSAGE;
     send: INSTANCE MESSAGE;
-    receive_turns: INSTANCE MESSAGE ADVANCE_TURNS;
+    receive_turns: INSTANCE MESSAGE GARBAGE ADVANCE_TURNS;
     renew_turn: INSTANCE;
     abandon_turn: INSTANCE;
-    commit_turn: INSTANCE MESSAGE TASK TURN;
+    commit_turn: INSTANCE MESSAGE TASK TURN OUTBOX;
     stage_turn: INSTANCE;
-    publish_turn: INSTANCE MESSAGE TASK TURN;
+    publish_turn: INSTANCE MESSAGE TASK TURN OUTBOX;
     receive_activities: TASK ADVANCE_TASKS;
     renew_activity: TASK;
     abandon_activity: TASK;
@@ -110,6 +113,9 @@ scripts! {
     read_history: INSTANCE;
     executions: INSTANCE;
     list_ids:;
+    open_hub:;
+    relay_out:;
+    relay_in: INSTANCE MESSAGE;
     watch: INSTANCE;
     purge: INSTANCE MESSAGE;
 }

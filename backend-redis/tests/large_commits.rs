@@ -6,6 +6,8 @@ mod engine;
 mod server;
 
 use std::future::Future;
+use std::io::{BufRead as _, BufReader, Lines, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,8 +15,8 @@ use std::time::Duration;
 
 use durable_core::backend::{
     Backend, CommitOutcome, CreateInstance, CreateOutcome, Disposition, Envelope, HistoryChunk,
-    InstanceRecord, OrchestrationStatus, ReceiveActivities, ReceiveTurns, ReusePolicy, TurnCommit,
-    TurnWork,
+    InstanceRecord, NextGeneration, OrchestrationStatus, PurgeOutcome, ReceiveActivities,
+    ReceiveTurns, ReusePolicy, TurnCommit, TurnWork,
 };
 use durable_core::client::Client;
 use durable_core::env::TokioEnv;
@@ -195,4 +197,137 @@ async fn a_wide_fan_out_survives_the_death_of_the_server() {
         assert_eq!(engine::result(&client, &format!("i-{n}")).await, 3_000 * 3_001 / 2);
     }
     worker.shutdown().await;
+}
+
+/// The most commands that one script may run.
+const COMMANDS_MAX: usize = 2_000;
+
+/// Sees every command of a server.
+struct Monitor {
+    lines: Lines<BufReader<TcpStream>>,
+}
+
+impl Monitor {
+    fn start(server: &Server) -> Self {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).unwrap();
+        stream.write_all(b"MONITOR\r\n").unwrap();
+        let mut lines = BufReader::new(stream).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "+OK");
+        Self { lines }
+    }
+
+    /// The most commands that one script ran, and its first one.
+    fn largest(self, server: &Server) -> (usize, String) {
+        server.must(&["ECHO", "the end"]);
+        let (mut largest, mut run) = ((0, String::new()), (0, String::new()));
+        let lines = self.lines.map(Result::unwrap);
+        for line in lines.take_while(|line| !line.ends_with("\"ECHO\" \"the end\"")) {
+            if !line.contains(" lua] ") {
+                run = (0, String::new());
+                continue;
+            }
+            // Every script begins by asking for the time.
+            if line.ends_with("lua] \"TIME\"") {
+                run = (0, String::new());
+            }
+            if run.0 == 1 {
+                run.1 = line;
+            }
+            run.0 += 1;
+            if run.0 > largest.0 {
+                largest = run.clone();
+            }
+        }
+        largest
+    }
+}
+
+const MANY: u64 = 3_000;
+
+/// A commit that does nothing but consume what was handed out.
+fn nothing(work: &TurnWork) -> TurnCommit {
+    let consumed = work.messages.iter().map(|m| m.id).collect();
+    let (activities, messages, cancelled) = (Vec::new(), Vec::new(), Vec::new());
+    TurnCommit { consumed, activities, messages, cancelled, ..large(work) }
+}
+
+fn timers(work: &TurnWork, from: u64) -> Vec<Envelope> {
+    let timer = |seq: u64| Envelope {
+        execution: Some(work.execution),
+        visible_at: Some(Timestamp::from_millis(4_000_000_000_000)),
+        ..Envelope::new(
+            MessageId::of_action(work.execution, seq),
+            work.lease.instance.clone(),
+            seq,
+            "timer".into(),
+        )
+    };
+    (from..from + MANY).map(timer).collect()
+}
+
+async fn applied(backend: &dyn Backend, commit: TurnCommit) {
+    let outcome = backend.commit_turns(vec![commit]).await.remove(0).unwrap();
+    assert_eq!(outcome, CommitOutcome::Applied);
+}
+
+async fn send(backend: &dyn Backend, id: &InstanceId, execution: Option<ExecutionId>, count: u64) {
+    let message = |seq: u64| {
+        let message = MessageId { source: 7, seq };
+        Envelope { execution, ..Envelope::new(message, id.clone(), seq, "event".into()) }
+    };
+    for sent in backend.send((1..=count).map(message).collect()).await {
+        sent.unwrap();
+    }
+}
+
+/// Receives until the timers are gone.
+async fn clean_up(server: &Server, backend: &dyn Backend) -> Vec<TurnWork> {
+    let mut works = Vec::new();
+    while server.must(&["ZCARD", "p:{hub-0}:tm"]).trim() != ":0" {
+        works.extend(turn(backend, Duration::ZERO).await);
+    }
+    works
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_ends_with_thousands_of_things_ends_in_small_scripts() {
+    if !server::available() {
+        return;
+    }
+    let server = Server::start(&[]);
+    let backend = engine::connect(server.settings("p")).await.unwrap();
+    let backend = &*backend;
+    let monitor = Monitor::start(&server);
+    let id: InstanceId = "i".parse().unwrap();
+    create(backend, &id).await;
+    let work = turn(backend, engine::LONG).await.unwrap();
+    applied(backend, TurnCommit { messages: timers(&work, 10), ..nothing(&work) }).await;
+    // Its inbox is full of what is only for this generation when the next one begins.
+    send(backend, &id, Some(work.execution), MANY).await;
+    let work = turn(backend, engine::LONG).await.unwrap();
+    let second = ExecutionId(work.execution.0 ^ 1);
+    let chunk = HistoryChunk { events: 1, bytes: "next".into() };
+    let next = Some(NextGeneration { execution: second, chunk, keep_history: true });
+    let commit = TurnCommit { next, ..nothing(&work) };
+    applied(backend, commit).await;
+    assert!(clean_up(&server, backend).await.is_empty(), "what is stale was handed out");
+    send(backend, &id, None, 1).await;
+    let work = turn(backend, engine::LONG).await.unwrap();
+    assert_eq!((work.execution, work.messages.len()), (second, 1));
+    applied(backend, TurnCommit { messages: timers(&work, 10), ..nothing(&work) }).await;
+    send(backend, &id, Some(second), MANY).await;
+    let work = turn(backend, engine::LONG).await.unwrap();
+    let mut record = backend.read_records(vec![id.clone()]).await.remove(0).unwrap().unwrap();
+    record.status = OrchestrationStatus::Completed;
+    let commit = TurnCommit { record: Some(record), ..nothing(&work) };
+    applied(backend, commit).await;
+    assert!(clean_up(&server, backend).await.is_empty(), "an instance runs that has ended");
+    let purged = backend.purge(vec![id.clone()]).await.remove(0).unwrap();
+    assert_eq!(purged, PurgeOutcome::Purged);
+    let (count, first) = monitor.largest(&server);
+    assert!((100..=COMMANDS_MAX).contains(&count), "a script of {count} commands: {first}");
+    let left = server.must(&["EVAL", "return redis.call('KEYS', 'p:*')", "0"]);
+    let known = ["p:{hub-0}:hub", "p:{hub-0}:no", "p:{hub-0}:rd"];
+    let others = left.lines().filter(|line| line.starts_with("p:") && !known.contains(line));
+    assert_eq!(others.collect::<Vec<_>>(), Vec::<&str>::new());
 }

@@ -85,9 +85,12 @@ fn decode(text: &str) -> Result<String, Error> {
 /// | `memory:NAME` | one of that name, shared within the process | nothing |
 /// | `sled:PATH` | a folder, for one process | loss of power |
 /// | `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]` | a server, for any number of processes | as the server is set |
+/// | `redis+cluster://[USER:PASSWORD@]HOST:PORT,HOST:PORT,…` | a Cluster | as its servers are set |
+/// | `redis+sentinel://[USER:PASSWORD@]HOST:PORT,…[/DATABASE]?master=NAME` | the primary that Sentinels name | as it is set |
 ///
 /// `redis:` also takes `prefix` (what its keys begin with) and `durability` (`none`, `everysec`,
-/// `always`: what the server must guarantee). `rediss:` is the same over an encrypted connection.
+/// `always`: what the server must guarantee) and `partitions` (into how many parts a new hub is
+/// divided), Sentinels also `sentinel_user` and `sentinel_password`. `rediss:` is the same over an encrypted connection.
 ///
 /// `?hub=NAME` chooses the task hub; hubs on one store never see each other. Special characters
 /// of a path are percent-encoded.
@@ -152,7 +155,7 @@ async fn redis(url: &str, options: ConnectOptions) -> Result<Arc<dyn Backend>, E
     let settings = backend_redis::RedisSettings::parse(url)?;
     let hub = settings.hub.clone();
     let store = backend_redis::RedisStore::connect(settings, options.env).await?;
-    Ok(store.hub(&hub))
+    Ok(store.hub(&hub).await?)
 }
 
 #[cfg(not(feature = "redis"))]

@@ -94,7 +94,9 @@ fn tests() -> bool {
         return cargo(&[["test"].as_slice(), &what, &targets].concat(), &[]);
     }
     let profile = if std::env::var_os("CI").is_some() { "ci" } else { "default" };
-    cargo(&[["nextest", "run", "--profile", profile].as_slice(), &what].concat(), &[])
+    let passed = cargo(&[["nextest", "run", "--profile", profile].as_slice(), &what].concat(), &[]);
+    // Its tests share one cluster, which a process per test would start for each.
+    cargo(&["test", "--package", "backend-redis", "--test", "conformance_cluster"], &[]) && passed
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ end
 local function due(key)
   local first = earliest(key)
   if not first or first > now then return {} end
-  return call('ZRANGE', key, '-inf', now, 'BYSCORE', 'LIMIT', 0, 200)
+  return call('ZRANGE', key, '-inf', now, 'BYSCORE', 'LIMIT', 0, 64)
 end
 
 -- Microseconds from now until the first of two schedules, -1 when both are empty.

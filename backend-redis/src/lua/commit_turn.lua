@@ -89,9 +89,7 @@ if new then
   end
   call('RPUSH', history_key(id, new), pad(0) .. ARGV[14])
   call('UNLINK', B .. 'a:' .. id)
-  drop_delayed(I, function(v)
-    return string.sub(v, 3, 3) == 'x' and string.sub(v, 4, 19) ~= new
-  end)
+  drop_stale(I)
 end
 
 local at = 21
@@ -109,9 +107,12 @@ end
 in_pieces(ARGV[18], function(mids)
   for _, mid in ipairs(mids) do cancel(I, mid) end
 end)
-for n = messages, messages + 9 * tonumber(ARGV[at]) - 1, 9 do
+local others = messages + 9 * tonumber(ARGV[at])
+for n = messages, others - 1, 9 do
   if ARGV[n + 1] ~= id then deliver(unpack(ARGV, n, n + 8)) end
 end
+for n = others, #ARGV, 10 do post(unpack(ARGV, n, n + 9)) end
+flush_posts()
 if ARGV[15] ~= '' then
   local rid = string.sub(ARGV[15], 1, 24)
   if call('HSETNX', B .. 'kb', rid, string.sub(ARGV[15], 25)) == 1 then
@@ -122,7 +123,7 @@ end
 I.lt = false
 if terminal(I) then
   drop_work(I)
-  I.nd, I.px = 0, false
+  I.px = false
   changed(I)
 else
   if ARGV[16] ~= '' then

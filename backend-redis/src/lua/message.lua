@@ -94,23 +94,63 @@ local function drop_far(I, mid, value)
   changed(I)
 end
 
--- Removes the delayed messages that `stale` says so of; all of them without it.
-local function drop_delayed(I, stale)
+-- Whether a message is for an older generation. What a placeholder collected is for anybody.
+local function is_stale(I, value)
+  local execution = string.sub(value, 3, 3) == 'x' and string.sub(value, 4, 19)
+  return execution and execution ~= I.ex and execution ~= I.px
+end
+
+-- What is too much for one script is put away under another name and listed in `gc`, to be removed
+-- bit by bit: kind (x messages, y generations, s stale timers), number, id. The mark among the
+-- timers lets receivers come by.
+local GARBAGE_MIN = 100
+local function add_garbage(kind, number, id)
+  local name = kind .. ':' .. pad(number) .. ':' .. id
+  if call('RPUSH', B .. 'gc', name) == 1 then schedule(B .. 'tm', now, '#', 't') end
+  return name
+end
+
+local function put_away(kind, key, id)
+  call('RENAME', key, B .. add_garbage(kind, call('INCR', B .. 'no'), id))
+end
+
+-- Removes the delayed messages of generations that are over.
+local function drop_stale(I)
+  if I.nd > GARBAGE_MIN then
+    add_garbage('s', 0, I.id)
+    return
+  end
   if I.nd == 0 then return end
+  -- There may be many more that are not delayed.
+  if call('HLEN', B .. 'm:' .. I.id) > 4 * GARBAGE_MIN then
+    add_garbage('s', 0, I.id)
+    return
+  end
   local all = call('HGETALL', B .. 'm:' .. I.id)
   for n = 1, #all, 2 do
     local value = all[n + 1]
-    if string.sub(value, 1, 1) == 'd' and (not stale or stale(value)) then
-      drop_far(I, all[n], value)
-    end
+    if string.sub(value, 1, 1) == 'd' and is_stale(I, value) then drop_far(I, all[n], value) end
   end
 end
 
--- Removes what an instance of an ended generation may still have.
+-- Removes all messages and tasks of an instance that has ended.
 local function drop_work(I)
-  drop_delayed(I)
-  call('UNLINK', B .. 'm:' .. I.id, B .. 'z:' .. I.id, B .. 'c:' .. I.id, B .. 'a:' .. I.id)
-  I.ib, I.sp, I.nc = {}, 0, 0
+  local mk = B .. 'm:' .. I.id
+  if I.nd > 0 then
+    if call('HLEN', mk) > GARBAGE_MIN then
+      put_away('x', mk, I.id)
+    else
+      local all, timers = call('HGETALL', mk), {}
+      for n = 1, #all, 2 do
+        if string.sub(all[n + 1], 1, 1) == 'd' then
+          timers[#timers + 1] = string.sub(all[n + 1], 20, 35) .. all[n] .. I.id
+        end
+      end
+      if #timers > 0 then call('ZREM', B .. 'tm', unpack(timers)) end
+    end
+  end
+  call('UNLINK', mk, B .. 'z:' .. I.id, B .. 'c:' .. I.id, B .. 'a:' .. I.id)
+  I.ib, I.sp, I.nc, I.nd = {}, 0, 0, 0
 end
 
 local function history_key(id, execution) return B .. 'h:' .. execution .. ':' .. id end
@@ -118,10 +158,14 @@ local function history_key(id, execution) return B .. 'h:' .. execution .. ':' .
 local function drop_histories(I)
   call('UNLINK', history_key(I.id, I.ex))
   local older = B .. 'g:' .. I.id
-  for _, execution in ipairs(call('LRANGE', older, 0, -1)) do
-    call('UNLINK', history_key(I.id, execution))
+  if call('LLEN', older) > GARBAGE_MIN then
+    put_away('y', older, I.id)
+    return
   end
-  call('UNLINK', older)
+  local keys = call('LRANGE', older, 0, -1)
+  for n, execution in ipairs(keys) do keys[n] = history_key(I.id, execution) end
+  keys[#keys + 1] = older
+  call('UNLINK', unpack(keys))
 end
 
 -- Begins a generation in place of whatever has the id; a placeholder's inbox is kept for it.
@@ -136,9 +180,8 @@ local function begin(id, record, status, execution)
   if old then
     new.rv = old.rv + 1
     if old.st == 0 then
-      drop_delayed(old)
       call('UNLINK', B .. 'a:' .. id)
-      new.nc, new.sp, new.ib = old.nc, old.sp, old.ib
+      new.nc, new.sp, new.ib, new.nd = old.nc, old.sp, old.ib, old.nd
       new.px = old.ex -- messages for the placeholder count as messages for anybody
     else
       drop_work(old)

@@ -10,6 +10,8 @@ for _, packed in ipairs(parts) do
   local p = cmsgpack.unpack(packed)
   if p[1] == 'm' and p[3] ~= id then
     deliver(unpack(p, 2, 10))
+  elseif p[1] == 'o' then
+    post(unpack(p, 2, 11))
   elseif own and p[1] == 'm' then
     accept_own(I, p[2], unpack(p, 4, 8))
   elseif own and p[1] == 't' then
@@ -18,6 +20,7 @@ for _, packed in ipairs(parts) do
     cancel(I, p[2])
   end
 end
+flush_posts()
 call('LTRIM', key, #parts, -1)
 local left = call('LLEN', key)
 if left == 0 then

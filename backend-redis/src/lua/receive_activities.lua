@@ -7,7 +7,7 @@ advance()
 local out = { '0', '-1' }
 for n = 4, #ARGV do
   local queue = B .. 'q:' .. ARGV[n]
-  while count < max and looks < max + 1000 and bytes < BYTES_MAX do
+  while count < max and looks < max + 100 and bytes < BYTES_MAX do
     local member = call('LPOP', queue)
     if not member then break end
     looks = looks + 1

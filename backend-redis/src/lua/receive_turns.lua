@@ -1,27 +1,25 @@
--- ARGV: most instances, most messages each, length of the loan, 12 random bytes.
+-- ARGV: most instances, most messages each, length of the loan, 12 random bytes, 1 with other
+-- partitions.
 local max, messages_max, lease = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local BYTES_MAX, ALL_MESSAGES_MAX = 8 * 1024 * 1024, 2000
-local bytes, count, looks, all_messages = 0, 0, 0, 0
-
--- Whether a message is for an older generation. What a placeholder collected is for anybody.
-local function is_stale(I, value)
-  local execution = string.sub(value, 3, 3) == 'x' and string.sub(value, 4, 19)
-  return execution and execution ~= I.ex and execution ~= I.px
-end
+local bytes, count, looks, all_messages, drops = 0, 0, 0, 0, 150
 
 -- Adds far messages to those found; those of an older generation are dropped.
 local function far_messages(I, found, order)
   local mk, from = B .. 'm:' .. I.id, 0
-  while #found < 2 * messages_max and bytes < BYTES_MAX do
+  while #found < 2 * messages_max and bytes < BYTES_MAX and drops > 0 do
     local ids = call('LRANGE', order, from, from + messages_max - 1)
     if #ids == 0 then return end
     local values = call('HMGET', mk, unpack(ids))
     for n, mid in ipairs(ids) do
       local v = values[n]
+      if drops == 0 then return end
       if not v then
         call('LREM', order, 1, mid)
+        drops = drops - 1
       elseif is_stale(I, v) then
         drop_far(I, mid, v)
+        drops = drops - 1
       elseif #found < 2 * messages_max and (bytes < BYTES_MAX or #found == 0) then
         found[#found + 1] = mid
         found[#found + 1] = v
@@ -51,18 +49,26 @@ end
 
 advance()
 -- The third is a turn whose staged parts nobody has brought out for a second.
-local out = { '0', '-1', false }
+local out = { '0', '-1', false, false }
 if call('EXISTS', B .. 'pb') == 1 then
   out[3] = call('ZRANGE', B .. 'pb', '-inf', now - 1000000, 'BYSCORE', 'LIMIT', 0, 1)[1] or false
 end
-while count < max and looks < max + 200 and bytes < BYTES_MAX
+if ARGV[5] == '1' then
+  -- Partitions whose messages nobody has relayed for a second; others leave them to this call.
+  local late = call('ZRANGE', B .. 'od', '-inf', now - 1000000, 'BYSCORE', 'LIMIT', 0, 16)
+  for _, dest in ipairs(late) do call('ZADD', B .. 'od', 'XX', now, dest) end
+  if #late > 0 then out[4] = table.concat(late, ',') end
+end
+while count < max and looks < max + 100 and drops > 0 and bytes < BYTES_MAX
   and all_messages < ALL_MESSAGES_MAX do
   local id = call('LPOP', B .. 'rd')
   if not id then break end
   looks = looks + 1
   local I = get(id)
   local found = I and not I.lt and not I.sg and not terminal(I) and messages(I)
-  if found and (#found > 0 or is_ready(I)) then
+  if found and #found == 0 and drops == 0 then
+    push_ready(I) -- there may be more behind what was dropped
+  elseif found and (#found > 0 or is_ready(I)) then
     count = count + 1
     all_messages = all_messages + #found / 2
     local token = ARGV[4] .. struct.pack('>I4', count)

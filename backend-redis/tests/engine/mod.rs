@@ -19,7 +19,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 pub(crate) async fn connect(settings: RedisSettings) -> BackendResult<Arc<dyn Backend>> {
     let store = RedisStore::connect(settings, TokioEnv::shared()).await?;
-    Ok(store.hub(&"hub".parse().unwrap()))
+    Ok(store.hub(&"hub".parse().unwrap()).await?)
 }
 
 fn inc() -> NamedActivity<u32, u32, Failure> {

@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "each test file uses another part of it")]
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+pub(crate) mod cluster;
+pub(crate) mod sentinel;
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -42,6 +45,12 @@ pub(crate) fn available() -> bool {
     false
 }
 
+/// Whether each test gets a process of its own. Suites that would start whole clusters then are
+/// left to `cargo xtask verify`, which runs them in one process each.
+pub(crate) fn one_process_per_test() -> bool {
+    std::env::var_os("NEXTEST").is_some()
+}
+
 /// A running server.
 pub(crate) struct Server {
     keeper: Child,
@@ -78,7 +87,7 @@ impl Server {
         server.answers().then_some(server)
     }
 
-    fn keep(dir: &std::path::Path, arguments: &[String]) -> Child {
+    pub(crate) fn keep(dir: &std::path::Path, arguments: &[String]) -> Child {
         Command::new("sh")
             .arg("-c")
             .arg(KEEPER)
@@ -111,24 +120,19 @@ impl Server {
 
     /// Sends one command; the lines of its answer that come at once.
     pub(crate) fn ask(&self, command: &[&str]) -> Option<String> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()?;
-        let mut text = format!("*{}\r\n", command.len());
-        for part in command {
-            text.push_str(&format!("${}\r\n{part}\r\n", part.len()));
-        }
-        // The error of a second command marks the end of the answer to the first.
-        text.push_str("*1\r\n$4\r\nNONE\r\n");
-        stream.write_all(text.as_bytes()).ok()?;
-        let mut answer = String::new();
-        for line in BufReader::new(stream).lines() {
-            let line = line.ok()?;
-            if line.starts_with("-ERR unknown command 'NONE'") {
-                return Some(answer);
-            }
-            answer.push_str(&line);
-            answer.push('\n');
-        }
-        None
+        ask_port(self.port, command)
+    }
+
+    /// Sends a command that must succeed.
+    pub(crate) fn must(&self, command: &[&str]) -> String {
+        let answer = self.ask(command).unwrap();
+        assert!(!answer.starts_with('-'), "{command:?}: {answer}");
+        answer
+    }
+
+    /// A value of its configuration.
+    pub(crate) fn config(&self, name: &str) -> String {
+        self.must(&["CONFIG", "GET", name]).lines().last().unwrap().to_owned()
     }
 
     /// Settings for this server, with a prefix of its own.
@@ -166,6 +170,43 @@ impl Drop for Server {
         drop(self.keeper.stdin.take());
         let _ = self.keeper.wait();
     }
+}
+
+/// Waits until a replica has all that the primary has.
+pub(crate) fn caught_up(primary: &Server, replica: &Server) {
+    let offset = |server: &Server, name: &str| {
+        let info = server.ask(&["INFO", "replication"]).unwrap_or_default();
+        info.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned))
+    };
+    loop {
+        let there = offset(replica, "slave_repl_offset:");
+        if there.is_some() && there == offset(primary, "master_repl_offset:") {
+            return;
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// Sends one command to a port; the lines of the answer that come at once.
+pub(crate) fn ask_port(port: u16, command: &[&str]) -> Option<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+    let mut text = format!("*{}\r\n", command.len());
+    for part in command {
+        text.push_str(&format!("${}\r\n{part}\r\n", part.len()));
+    }
+    // The error of a second command marks the end of the answer to the first.
+    text.push_str("*1\r\n$4\r\nNONE\r\n");
+    stream.write_all(text.as_bytes()).ok()?;
+    let mut answer = String::new();
+    for line in BufReader::new(stream).lines() {
+        let line = line.ok()?;
+        if line.starts_with("-ERR unknown command 'NONE'") {
+            return Some(answer);
+        }
+        answer.push_str(&line);
+        answer.push('\n');
+    }
+    None
 }
 
 /// One server for all tests of this process.

@@ -1,0 +1,233 @@
+//! Messages between partitions, clusters whose slots move and whose nodes die, failovers.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod engine;
+mod server;
+
+use std::sync::Arc;
+
+use backend_redis::{RedisSettings, RedisStore};
+use durable_core::backend::{Backend, BackendErrorKind, BackendResult};
+use durable_core::client::Client;
+use durable_core::env::TokioEnv;
+use durable_core::model::Failure;
+use durable_core::replay::{NamedOrchestration, OrchestrationContext};
+use durable_core::worker::{Worker, WorkerOptions};
+use server::Server;
+use server::cluster::Cluster;
+use server::sentinel::Sentinel;
+
+fn parent() -> NamedOrchestration<u32, u32, Failure> {
+    NamedOrchestration::new("parent").unwrap()
+}
+
+fn child() -> NamedOrchestration<u32, u32, Failure> {
+    NamedOrchestration::new("child").unwrap()
+}
+
+/// A worker whose orchestrations have children, most of them in other partitions.
+async fn worker(backend: Arc<dyn Backend>) -> Worker {
+    let mut options = WorkerOptions::default();
+    options.lease = std::time::Duration::from_secs(2);
+    Worker::builder(backend)
+        .options(options)
+        .orchestration_fn("child", |_ctx: OrchestrationContext, n: u32| async move {
+            Ok::<_, Failure>(n + 1)
+        })
+        .orchestration_fn("parent", |ctx: OrchestrationContext, count: u32| async move {
+            let mut sum = 0;
+            for n in 0..count {
+                sum += ctx.call_child(child(), n).await?;
+            }
+            Ok::<_, Failure>(sum)
+        })
+        .start()
+        .await
+        .unwrap()
+}
+
+async fn start(client: &Client, n: u32, children: u32) {
+    client.start(parent(), children).id(format!("p-{n}")).send().await.unwrap();
+}
+
+async fn all_end(client: &Client, count: u32, children: u32) {
+    for n in 0..count {
+        ends(client, n, children).await;
+    }
+}
+
+/// The choice of a new primary takes longer than a call is willing to wait: then it is repeated.
+async fn ends(client: &Client, n: u32, children: u32) {
+    let deadline = TokioEnv::shared().now() + engine::LONG;
+    loop {
+        let instance = client.instance(format!("p-{n}")).unwrap().typed::<u32, Failure>();
+        match instance.result_within(engine::LONG).await {
+            Ok(sum) => return assert_eq!(sum, children * (children + 1) / 2, "parent {n}"),
+            Err(error) => assert!(TokioEnv::shared().now() < deadline, "parent {n}: {error}"),
+        }
+    }
+}
+
+fn in_partitions(mut settings: RedisSettings, count: u16) -> RedisSettings {
+    settings.partitions = Some(count);
+    settings
+}
+
+async fn connect(settings: RedisSettings) -> BackendResult<Arc<dyn Backend>> {
+    engine::connect(settings).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn children_in_other_partitions_report_to_their_parents() {
+    if !server::available() {
+        return;
+    }
+    let server = Server::start(&[]);
+    let backend = connect(in_partitions(server.settings("p"), 8)).await.unwrap();
+    assert!(!backend.capabilities().instant_delivery);
+    let client = Client::new(backend.clone());
+    let worker = worker(backend.clone()).await;
+    for n in 0..20 {
+        start(&client, n, 10).await;
+    }
+    all_end(&client, 20, 10).await;
+    worker.shutdown().await;
+    // Nothing is left in any outbox.
+    let left = server.must(&["EVAL", "return #redis.call('KEYS', 'p:*:o:*')", "0"]);
+    assert_eq!(left.trim(), ":0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_number_of_partitions_is_settled_with_the_hub() {
+    if !server::available() {
+        return;
+    }
+    let server = Server::start(&[]);
+    connect(in_partitions(server.settings("p"), 8)).await.unwrap();
+    let error = connect(in_partitions(server.settings("p"), 4)).await.unwrap_err();
+    assert_eq!(error.kind(), BackendErrorKind::Invalid);
+    assert!(error.to_string().contains("created with 8 partitions"), "{error}");
+    // Who does not say is told.
+    let found = connect(server.settings("p")).await.unwrap();
+    assert!(!found.capabilities().instant_delivery);
+    assert!(connect(in_partitions(server.settings("q"), 0)).await.is_err());
+    assert!(connect(in_partitions(server.settings("q"), 257)).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_end_while_slots_move_from_node_to_node() {
+    if !server::available() {
+        return;
+    }
+    let cluster = Cluster::start(false);
+    let backend = connect(in_partitions(cluster.settings("p"), 4)).await.unwrap();
+    let client = Client::new(backend.clone());
+    let worker = worker(backend.clone()).await;
+    for n in 0..30 {
+        start(&client, n, 12).await;
+    }
+    // Every partition goes around twice while they run.
+    for round in 0..2 {
+        for partition in 0..4 {
+            let slot = slot_of(&cluster, &format!("p:{{hub-{partition}}}:"));
+            let from = cluster.owner(slot).unwrap();
+            cluster.migrate(slot, from, (from + 1 + round % 2) % 3).await;
+        }
+    }
+    all_end(&client, 30, 12).await;
+    worker.shutdown().await;
+}
+
+fn slot_of(cluster: &Cluster, key: &str) -> u16 {
+    let answer = cluster.nodes[0].must(&["CLUSTER", "KEYSLOT", key]);
+    answer.trim().trim_start_matches(':').parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_a_cluster_dies_and_comes_back_under_load() {
+    if !server::available() {
+        return;
+    }
+    let mut cluster = Cluster::start(false);
+    let backend = connect(in_partitions(cluster.settings("p"), 16)).await.unwrap();
+    let client = Client::new(backend.clone());
+    let worker = worker(backend.clone()).await;
+    for n in 0..20 {
+        start(&client, n, 10).await;
+    }
+    cluster.nodes[1].kill();
+    cluster.nodes[1].restart();
+    all_end(&client, 20, 10).await;
+    worker.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_takes_over_from_a_node_that_died() {
+    if !server::available() {
+        return;
+    }
+    let cluster = Cluster::start(true);
+    let backend = connect(in_partitions(cluster.settings("p"), 8)).await.unwrap();
+    let client = Client::new(backend.clone());
+    for n in 0..20 {
+        start(&client, n, 5).await;
+    }
+    // What is acknowledged may be lost with a primary until its replica has it.
+    cluster.caught_up();
+    cluster.nodes[0].kill();
+    let worker = worker(backend.clone()).await;
+    all_end(&client, 20, 5).await;
+    worker.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_primary_is_followed_that_sentinels_choose() {
+    if !server::available() {
+        return;
+    }
+    let mut primary = Server::start(&[]);
+    let port = primary.port().to_string();
+    let replica = Server::start(&["--replicaof", "127.0.0.1", &port]);
+    let sentinel = Sentinel::start(&primary);
+    let mut settings = RedisSettings::sentinel("main", [sentinel.address()]);
+    settings.prefix = "p:".to_owned();
+    let backend = connect(settings.clone()).await.unwrap();
+    sentinel.knows_replicas(1);
+    let client = Client::new(backend.clone());
+    for n in 0..10 {
+        start(&client, n, 5).await;
+    }
+    server::caught_up(&primary, &replica);
+    primary.kill();
+    let worker = worker(backend.clone()).await;
+    all_end(&client, 10, 5).await;
+    // The old primary comes back as one: it must not be used again.
+    primary.restart();
+    start(&client, 10, 3).await;
+    ends(&client, 10, 3).await;
+    assert!(replica.must(&["ROLE"]).contains("master"));
+    worker.shutdown().await;
+    settings = RedisSettings::sentinel("other", [sentinel.address()]);
+    let error = RedisStore::connect(settings, TokioEnv::shared()).await.unwrap_err();
+    assert_eq!(error.kind(), BackendErrorKind::Invalid);
+    assert!(error.to_string().contains("no primary `other`"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wrong_kind_of_url_is_said_to_be() {
+    if !server::available() {
+        return;
+    }
+    let single = Server::start(&[]);
+    let url = format!("redis+cluster://127.0.0.1:{}", single.port());
+    let said = |url: String| async move {
+        let settings = RedisSettings::parse(&url).unwrap();
+        RedisStore::connect(settings, TokioEnv::shared()).await.unwrap_err().to_string()
+    };
+    let error = said(url).await;
+    assert!(error.contains("no node of a cluster"), "{error}");
+    let cluster = server::cluster::shared();
+    let error = said(format!("redis://127.0.0.1:{}", cluster.nodes[0].port())).await;
+    assert!(error.contains("redis+cluster"), "{error}");
+}
