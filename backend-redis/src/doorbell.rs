@@ -80,6 +80,13 @@ impl Doorbell {
         });
     }
 
+    /// Rings for a queue of all partitions.
+    pub(crate) fn ring_queue(&self, bell: Bell) {
+        for partition in (0..).take(self.quiet.len()) {
+            self.ring(bell, partition);
+        }
+    }
+
     /// Rings all bells, because whatever waits has to look.
     pub(crate) fn ring_all(&self) {
         for quiets in &self.quiet {

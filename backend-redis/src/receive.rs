@@ -69,7 +69,7 @@ struct PassOn<'a> {
 impl Drop for PassOn<'_> {
     fn drop(&mut self) {
         if let Some(bell) = self.bell {
-            self.backend.wake(bell);
+            self.backend.doorbell().ring_queue(bell);
         }
     }
 }
