@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
 use durable_core::env::timeout;
-use durable_core::hot::Signals;
 use durable_core::ids::QueueName;
 use durable_core::time::Timestamp;
 use futures_util::future::join_all;
@@ -75,15 +74,6 @@ impl Drop for PassOn<'_> {
 }
 
 impl RedisBackend {
-    /// Wakes others that wait in this process.
-    fn wake(&self, bell: Bell) {
-        self.doorbell().bells.ring(Signals {
-            turns: matches!(bell, Bell::Turns),
-            activities: matches!(bell, Bell::Activities),
-            tracking: matches!(bell, Bell::Tracking),
-        });
-    }
-
     /// Looks until there is something, the bell by the side, or until the wait has passed.
     /// `look` is given the partition and how much is wanted of it.
     pub(crate) async fn receive<'a, T: Send, F>(
@@ -169,7 +159,7 @@ impl RedisBackend {
             rounds += 1;
         }
         if !found.works.is_empty() && (found.until <= now || !open.is_empty()) {
-            self.wake(wanted.bell);
+            self.doorbell().ring_queue(wanted.bell);
         }
         Ok(found)
     }
