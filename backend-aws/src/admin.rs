@@ -12,6 +12,7 @@ use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
 use durable_core::ids::HubName;
 
 use crate::error::{Effect, from_sdk};
+use crate::pace;
 use crate::schema;
 use crate::store::AwsStore;
 
@@ -48,7 +49,12 @@ impl AwsStore {
             match self.table_status(&names.table).await? {
                 Some(TableStatus::Active) => return self.expire_items(&names.table).await,
                 _ => {
-                    self.env.sleep(Duration::from_millis(if look < 10 { 50 } else { 1_000 })).await
+                    pace::before_asking_again(Duration::from_millis(if look < 10 {
+                        50
+                    } else {
+                        1_000
+                    }))
+                    .await
                 }
             }
         }
@@ -82,7 +88,8 @@ impl AwsStore {
             if self.table_status(&names.table).await?.is_none() {
                 return Ok(());
             }
-            self.env.sleep(Duration::from_millis(if look < 10 { 50 } else { 1_000 })).await;
+            pace::before_asking_again(Duration::from_millis(if look < 10 { 50 } else { 1_000 }))
+                .await;
         }
         Err(BackendError::new(
             BackendErrorKind::Unavailable,

@@ -6,15 +6,48 @@
 //! or not at all. Time is the injected clock. See `DESIGN.md` beside this crate for the layout,
 //! for what a crash leaves and for what a step costs.
 
+mod acquire;
+mod activity_queue;
 mod admin;
 mod backend;
+mod blobs;
+mod bring_out;
 mod client;
+mod codec;
+mod commit_turn;
 mod config;
+mod deliver;
+mod doorbell;
 mod error;
+mod far;
+mod head;
+mod hints;
+mod history_store;
+mod hub;
+mod item;
+mod listing;
 mod names;
+mod note;
+mod orchestration_queue;
+mod outbox;
+mod pace;
+mod page;
+mod poll;
+mod purge;
+mod receive;
 mod schema;
+mod sqs;
+mod stage;
 mod store;
+mod sweep;
+mod table;
+mod tasks;
+mod timers;
+mod tracking_queue;
+mod turn_update;
+mod update;
 mod url;
+mod values;
 
 pub use backend::AwsBackend;
 pub use config::{AwsCredentials, AwsSettings};

@@ -25,8 +25,8 @@ pub(crate) struct HubNames {
 }
 
 impl HubNames {
-    /// Different hubs have different names, also those that differ only in capitals, which both
-    /// services keep apart.
+    /// Different hubs have different names, also those that differ only in capitals, and also where
+    /// somebody does not tell capitals from small letters, as some emulators and file systems.
     pub(crate) fn new(prefix: &str, hub: &HubName) -> Self {
         let base = base(prefix, hub);
         Self {
@@ -42,13 +42,13 @@ impl HubNames {
     }
 }
 
-/// Letters and digits stand as they are, everything else as `_` and two digits. What gets too
+/// Small letters and digits stand as they are, everything else as `_` and two digits. What gets too
 /// long ends in `__` and a digest, which nothing shorter holds.
 fn base(prefix: &str, hub: &HubName) -> String {
     let mut name = prefix.to_owned();
     for byte in hub.as_str().bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => name.push(char::from(byte)),
+            b'a'..=b'z' | b'0'..=b'9' | b'-' => name.push(char::from(byte)),
             other => {
                 // Writing to a string cannot fail.
                 let _ = write!(name, "_{other:02x}");
@@ -97,7 +97,7 @@ mod tests {
         for hub in hubs {
             let all = names(hub);
             for name in all.queues().into_iter().chain([all.table.as_str()]) {
-                assert!(seen.insert(name.to_owned()), "{name} is there twice");
+                assert!(seen.insert(name.to_lowercase()), "{name} is there twice");
                 assert!((3..=NAME_MAX).contains(&name.len()), "{name}");
                 let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
                 assert!(name.chars().all(good), "{name}");

@@ -1,0 +1,140 @@
+//! What this process knows about work that may be ready. Hints may be wrong, never binding: the
+//! table decides.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use durable_core::ids::{InstanceId, MessageId, QueueName};
+use durable_core::time::Timestamp;
+use foldhash::{HashMap, HashSet};
+
+use crate::head::Head;
+
+/// Hints kept at most; what is dropped comes back by doorbell or sweep.
+const HINTS_MAX: usize = 200_000;
+
+/// Instances that may be ready.
+#[derive(Debug, Default)]
+pub(crate) struct TurnHints {
+    queue: VecDeque<InstanceId>,
+    /// What is known of those in the queue.
+    queued: HashMap<InstanceId, Option<Arc<Head>>>,
+    due: BTreeSet<(Timestamp, InstanceId)>,
+}
+
+impl TurnHints {
+    /// Whether it is a new one.
+    pub(crate) fn push(&mut self, instance: &InstanceId, head: Option<Arc<Head>>) -> bool {
+        if let Some(known) = self.queued.get_mut(instance) {
+            *known = head;
+            return false;
+        }
+        if self.queue.len() >= HINTS_MAX {
+            return false;
+        }
+        self.queued.insert(instance.clone(), head);
+        self.queue.push_back(instance.clone());
+        true
+    }
+
+    /// Whether it is earlier than all else.
+    pub(crate) fn push_due(&mut self, at: Timestamp, instance: &InstanceId) -> bool {
+        let earliest = self.due.first().is_none_or(|(first, _)| at < *first);
+        if self.due.len() < HINTS_MAX {
+            self.due.insert((at, instance.clone()));
+        }
+        earliest
+    }
+
+    /// Lets happen what is due.
+    pub(crate) fn advance(&mut self, now: Timestamp) {
+        while let Some((at, _)) = self.due.first()
+            && *at <= now
+            && let Some((_, instance)) = self.due.pop_first()
+        {
+            self.push(&instance, None);
+        }
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<(InstanceId, Option<Arc<Head>>)> {
+        let instance = self.queue.pop_front()?;
+        let head = self.queued.remove(&instance).flatten();
+        Some((instance, head))
+    }
+
+    pub(crate) fn any(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+}
+
+/// Where a task is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct TaskPlace {
+    pub(crate) instance: InstanceId,
+    /// Sort key of the item that holds it.
+    pub(crate) item: Arc<str>,
+    pub(crate) task: MessageId,
+}
+
+/// Tasks that may be ready, by queue.
+#[derive(Debug, Default)]
+pub(crate) struct TaskHints {
+    queues: HashMap<QueueName, VecDeque<TaskPlace>>,
+    queued: HashSet<TaskPlace>,
+    due: BTreeSet<(Timestamp, QueueName, TaskPlace)>,
+}
+
+impl TaskHints {
+    pub(crate) fn push(&mut self, queue: &QueueName, place: TaskPlace) -> bool {
+        if self.queued.len() >= HINTS_MAX || !self.queued.insert(place.clone()) {
+            return false;
+        }
+        self.queues.entry(queue.clone()).or_default().push_back(place);
+        true
+    }
+
+    pub(crate) fn push_due(&mut self, at: Timestamp, queue: &QueueName, place: TaskPlace) -> bool {
+        let earliest = self.due.first().is_none_or(|(first, ..)| at < *first);
+        if self.due.len() < HINTS_MAX {
+            self.due.insert((at, queue.clone(), place));
+        }
+        earliest
+    }
+
+    pub(crate) fn advance(&mut self, now: Timestamp) {
+        while let Some((at, ..)) = self.due.first()
+            && *at <= now
+            && let Some((_, queue, place)) = self.due.pop_first()
+        {
+            self.push(&queue, place);
+        }
+    }
+
+    /// The oldest of these queues.
+    pub(crate) fn pop(&mut self, queues: &[QueueName]) -> Option<(QueueName, TaskPlace)> {
+        for name in queues {
+            if let Some(queue) = self.queues.get_mut(name)
+                && let Some(place) = queue.pop_front()
+            {
+                self.queued.remove(&place);
+                if queue.is_empty() {
+                    self.queues.remove(name);
+                }
+                return Some((name.clone(), place));
+            }
+        }
+        None
+    }
+
+    pub(crate) fn any(&self, queues: &[QueueName]) -> bool {
+        queues.iter().any(|queue| self.queues.contains_key(queue))
+    }
+
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, ..)| *at)
+    }
+}

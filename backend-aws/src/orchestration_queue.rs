@@ -1,0 +1,231 @@
+//! The orchestration queue.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use durable_core::backend::{
+    AbandonOutcome, BackendResult, CreateInstance, CreateOutcome, Envelope, OrchestrationQueue,
+    ReceiveTurns, RenewOutcome, SendOutcome, TurnLease, TurnWork,
+};
+use durable_core::ids::InstanceId;
+use durable_core::limits;
+use foldhash::HashMap;
+use futures_util::{StreamExt as _, stream};
+
+use crate::acquire::Wanted;
+use crate::backend::AwsBackend;
+use crate::hub::{Hub, interrupted};
+use crate::receive::{Bell, Look};
+use crate::update::{Update, id, number};
+
+/// Most instances in one look.
+const TURNS_MAX: usize = 64;
+
+/// Instances taken at a time.
+const AT_ONCE: usize = 16;
+
+impl Hub {
+    /// Takes up to `max` of the instances that hints speak of.
+    async fn look_for_turns(
+        self: Arc<Self>,
+        max: usize,
+        wanted: Wanted,
+    ) -> BackendResult<Look<TurnWork>> {
+        let mut works = Vec::new();
+        let mut failed = None;
+        while works.len() < max && failed.is_none() {
+            let hints: Vec<_> = {
+                let now = self.now();
+                let mut turns = self.turns.lock();
+                turns.advance(now);
+                let count = (max - works.len()).min(AT_ONCE);
+                std::iter::from_fn(|| turns.pop()).take(count).collect()
+            };
+            if hints.is_empty() {
+                break;
+            }
+            let looks = hints.into_iter().map(|(instance, head)| {
+                let hub = &self;
+                async move { (hub.acquire(&instance, head, wanted).await, instance) }
+            });
+            let found: Vec<_> =
+                stream::iter(looks.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
+            for (found, instance) in found {
+                match found {
+                    Ok(work) => works.extend(work),
+                    Err(error) => {
+                        // Nobody must wait for it in vain.
+                        let at = self.now() + Duration::from_secs(1);
+                        self.turns.lock().push_due(at, &instance);
+                        failed = Some(error);
+                    }
+                }
+            }
+        }
+        match failed {
+            Some(error) if works.is_empty() => return Err(error),
+            Some(error) => tracing::warn!(%error, "an instance could not be handed out"),
+            None => {}
+        }
+        let turns = self.turns.lock();
+        Ok(Look { works, more: turns.any(), next: turns.next_due() })
+    }
+
+    /// Keeps an instance longer.
+    async fn renew(&self, lease: &TurnLease, lease_for: Duration) -> BackendResult<RenewOutcome> {
+        let now = self.now();
+        let until = now + lease_for;
+        let mut update = Update::default();
+        update.set("lu", number(until.as_micros()));
+        update.when_equal("lt", id(lease.token.0));
+        let by = update.value(number(now.as_micros()));
+        update.when(&format!("lu>{by}"));
+        Ok(match self.change_head("renew_turns", &lease.instance, update).await? {
+            Ok(_) => {
+                self.turns.lock().push_due(until, &lease.instance);
+                RenewOutcome::Renewed
+            }
+            Err(_) => RenewOutcome::Lost,
+        })
+    }
+
+    /// Takes an instance back unchanged.
+    pub(crate) async fn give_back(
+        &self,
+        lease: &TurnLease,
+        delay: Duration,
+    ) -> BackendResult<AbandonOutcome> {
+        let operation = "abandon_turns";
+        let mut update = Update::default();
+        update.remove("lt");
+        update.remove("lu");
+        update.when_equal("lt", id(lease.token.0));
+        let held = self.lent.lock().get(&lease.token).map(|lent| lent.head.hold.is_some());
+        let held = match held {
+            Some(held) => held,
+            None => self.head(operation, &lease.instance).await?.is_some_and(|h| h.hold.is_some()),
+        };
+        // A hold goes on as it was; it is stricter than a delay.
+        if delay > Duration::ZERO && !held {
+            update.set("du", number((self.now() + delay).as_micros()));
+        }
+        Ok(match self.change_head(operation, &lease.instance, update).await? {
+            Ok(head) => {
+                self.lent.lock().remove(&lease.token);
+                self.note(&head);
+                if delay.is_zero() {
+                    self.ring_instances(vec![lease.instance.clone()]).await;
+                }
+                AbandonOutcome::Done
+            }
+            Err(_) => AbandonOutcome::Lost,
+        })
+    }
+}
+
+#[async_trait]
+impl OrchestrationQueue for AwsBackend {
+    async fn create_instances(
+        &self,
+        requests: Vec<CreateInstance>,
+    ) -> Vec<BackendResult<CreateOutcome>> {
+        self.each(
+            "create_instances",
+            requests,
+            |r| Some(r.start.target.clone()),
+            |hub, request| Box::pin(async move { hub.create(&request).await }),
+        )
+        .await
+    }
+
+    async fn send(&self, envelopes: Vec<Envelope>) -> Vec<BackendResult<SendOutcome>> {
+        let count = envelopes.len();
+        let mut runs: Vec<(Vec<usize>, Vec<Envelope>)> = Vec::new();
+        let mut places: HashMap<InstanceId, usize> = HashMap::default();
+        for (n, envelope) in envelopes.into_iter().enumerate() {
+            let place = *places.entry(envelope.target.clone()).or_insert(runs.len());
+            if place == runs.len() {
+                runs.push((Vec::new(), Vec::new()));
+            }
+            runs[place].0.push(n);
+            runs[place].1.push(envelope);
+        }
+        let sent = self.each(
+            "send",
+            runs,
+            |_| None,
+            |hub, (places, envelopes)| {
+                Box::pin(async move {
+                    let outcomes = hub.deliver_run("send", &envelopes, false).await;
+                    Ok(places.into_iter().zip(outcomes).collect::<Vec<_>>())
+                })
+            },
+        );
+        let mut answers: Vec<_> = (0..count).map(|_| None).collect();
+        for (n, outcome) in sent.await.into_iter().flatten().flatten() {
+            answers[n] = Some(outcome);
+        }
+        let missing = || self.check_open("send").err().unwrap_or_else(|| interrupted("send"));
+        answers.into_iter().map(|a| a.unwrap_or_else(|| Err(missing()))).collect()
+    }
+
+    async fn receive_turns(&self, request: ReceiveTurns) -> BackendResult<Vec<TurnWork>> {
+        let operation = "receive_turns";
+        let hub = &self.hub;
+        hub.served.store(hub.now().as_micros().max(1), Ordering::Relaxed);
+        let max = request.max.clamp(1, TURNS_MAX);
+        let wanted = Wanted {
+            messages: request.messages_max.clamp(1, limits::MESSAGES_PER_TURN_MAX),
+            lease_for: request.lease_for,
+        };
+        let look = || async move {
+            let task = Arc::clone(hub);
+            let work = async move {
+                let give_back = Arc::clone(&task);
+                (task.look_for_turns(max, wanted).await, give_back)
+            };
+            let given = hub
+                .handed_over(work, |(found, hub)| async move {
+                    // Nobody took what was found.
+                    for work in found.into_iter().flat_map(|look| look.works) {
+                        if let Err(error) = hub.give_back(&work.lease, Duration::ZERO).await {
+                            tracing::debug!(%error, "it comes back when its lease ends");
+                        }
+                    }
+                })
+                .await;
+            given.ok_or_else(|| interrupted(operation))?.0
+        };
+        hub.receive(operation, Bell::Turns, request.wait, look).await
+    }
+
+    async fn renew_turns(
+        &self,
+        leases: Vec<TurnLease>,
+        lease_for: Duration,
+    ) -> Vec<BackendResult<RenewOutcome>> {
+        self.each(
+            "renew_turns",
+            leases,
+            |l| Some(l.instance.clone()),
+            move |hub, lease| Box::pin(async move { hub.renew(&lease, lease_for).await }),
+        )
+        .await
+    }
+
+    async fn abandon_turns(
+        &self,
+        leases: Vec<TurnLease>,
+        delay: Duration,
+    ) -> Vec<BackendResult<AbandonOutcome>> {
+        self.each(
+            "abandon_turns",
+            leases,
+            |l| Some(l.instance.clone()),
+            move |hub, lease| Box::pin(async move { hub.give_back(&lease, delay).await }),
+        )
+        .await
+    }
+}
