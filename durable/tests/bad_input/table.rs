@@ -65,7 +65,7 @@ pub(crate) async fn try_with_form(table: &str, rows: Vec<Row>, form: Option<&str
                 let advice = if error.is_retryable() { Advice::Later } else { Advice::Never };
                 assert!(!error.to_string().contains("secret"), "{}: {error}", row.what);
                 let text = error.to_string();
-                let text = form.map_or(text.clone(), |form| text.replace(form, "FORM"));
+                let text = form.map_or_else(|| text.clone(), |form| text.replace(form, "FORM"));
                 line(error.kind(), advice, &text)
             }
         };
