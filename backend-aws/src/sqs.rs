@@ -46,7 +46,7 @@ pub(crate) struct Rung {
 
 /// Whole seconds, rounded up: a doorbell must not ring before its time.
 fn seconds(time: Duration) -> i32 {
-    let whole = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    let whole = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
     i32::try_from(whole).unwrap_or(i32::MAX)
 }
 
