@@ -269,10 +269,15 @@ fn get_delays(g: &mut Get, s: &mut SlotSnapshot) -> Decoded<()> {
         return Ok(());
     }
     s.delayed_until = g.option(get_time)?;
-    for (id, at) in g.list(MESSAGE_ID_BYTES + 8, |g| Ok((get_message_id(g)?, get_time(g)?)))? {
-        if let Some(task) = s.tasks.iter_mut().find(|t| t.id == id) {
-            task.visible_at = Some(at);
-        }
+    let delays = g.list(MESSAGE_ID_BYTES + 8, |g| Ok((get_message_id(g)?, get_time(g)?)))?;
+    if s.delayed_until.is_none() && delays.is_empty() {
+        return Err(Damaged("delays are announced, and there are none"));
+    }
+    // They were written in the order of the tasks; each must find its own.
+    let mut tasks = s.tasks.iter_mut();
+    for (id, at) in delays {
+        let task = tasks.find(|task| task.id == id);
+        task.ok_or(Damaged("a delay belongs to no task"))?.visible_at = Some(at);
     }
     Ok(())
 }
