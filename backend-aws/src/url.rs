@@ -1,6 +1,6 @@
 //! Settings from a URL.
 
-use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
+use durable_core::backend::{BackendError, BackendErrorKind, BackendResult, percent_decode};
 use durable_core::ids::HubName;
 
 use crate::config::{AwsCredentials, AwsSettings};
@@ -14,18 +14,7 @@ fn invalid(text: impl Into<String>) -> BackendError {
 /// Undoes percent encoding.
 fn decode(text: &str) -> BackendResult<String> {
     let bad = || invalid(format!("a part of the URL is not properly percent-encoded; {FORM}"));
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            out.push(byte);
-            continue;
-        }
-        let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16)).ok_or_else(bad);
-        let (high, low) = (digit()?, digit()?);
-        out.push(u8::try_from(high * 16 + low).map_err(|_| bad())?);
-    }
-    String::from_utf8(out).map_err(|_| bad())
+    percent_decode(text).ok_or_else(bad)
 }
 
 impl AwsSettings {

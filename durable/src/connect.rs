@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use durable_core::backend::Backend;
+use durable_core::backend::{Backend, percent_decode};
 use durable_core::env::{SharedEnv, TokioEnv};
 use durable_core::error::{Error, ErrorKind};
 use durable_core::ids::HubName;
@@ -63,18 +63,7 @@ impl Target {
 /// Undoes percent encoding.
 fn decode(text: &str) -> Result<String, Error> {
     let bad = || invalid(format!("{text:?} is not properly percent-encoded"));
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            out.push(byte);
-            continue;
-        }
-        let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16)).ok_or_else(bad);
-        let (high, low) = (digit()?, digit()?);
-        out.push(u8::try_from(high * 16 + low).map_err(|_| bad())?);
-    }
-    String::from_utf8(out).map_err(|_| bad())
+    percent_decode(text).ok_or_else(bad)
 }
 
 /// Opens a backend by URL.

@@ -37,6 +37,7 @@ mod error;
 mod history_store;
 mod lease;
 mod orchestration_queue;
+mod percent;
 mod query;
 mod record;
 mod tracking_queue;
@@ -60,6 +61,7 @@ pub use orchestration_queue::{
     CreateInstance, CreateOutcome, InboxMessage, OrchestrationQueue, ReceiveTurns, ReusePolicy,
     TurnWork,
 };
+pub use percent::percent_decode;
 pub use query::{InstancePage, InstanceQuery, PageCursor};
 pub use record::{InstanceRecord, OrchestrationStatus};
 pub use tracking_queue::{ReceiveTracking, TrackingQueue, TrackingWork};
