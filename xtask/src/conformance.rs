@@ -1,6 +1,6 @@
 //! `cargo xtask conformance --backend <name>`: the suite over one adapter, as a table.
 //!
-//! For AWS, `--emulator` chooses what it runs on, and `--faults` lets requests fail by a seed.
+//! For AWS, `--emulator` chooses what it runs on.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ const BACKENDS: [(&str, &str, &str); 6] = [
 ];
 
 /// Options of the AWS adapter, and the variables by which its fixture hears of them.
-const AWS_OPTIONS: [(&str, &str); 2] = [("--emulator", "AWS_EMULATOR"), ("--faults", "AWS_FAULTS")];
+const AWS_OPTIONS: [(&str, &str); 1] = [("--emulator", "AWS_EMULATOR")];
 
 /// Results of one area.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -100,11 +100,11 @@ mod tests {
     #[test]
     fn only_aws_has_options() {
         assert_eq!(parse(&["--backend", "sled"]), Some(("sled", vec![])));
-        let options = ["--backend", "aws", "--faults", "7", "--emulator", "fast"];
-        let expected = vec![("AWS_FAULTS", "7"), ("AWS_EMULATOR", "fast")];
+        let options = ["--backend", "aws", "--emulator", "fast"];
+        let expected = vec![("AWS_EMULATOR", "fast")];
         assert_eq!(parse(&options), Some(("aws", expected)));
         for wrong in
-            [&["--backend", "sled", "--faults", "7"][..], &["--backend", "aws", "--faults"]]
+            [&["--backend", "sled", "--emulator", "fast"][..], &["--backend", "aws", "--emulator"]]
         {
             assert_eq!(parse(wrong), None, "{wrong:?}");
         }
