@@ -14,7 +14,7 @@ use crate::telemetry;
 /// the result is safe.
 pub(super) struct Finished {
     pub(super) commit: ActivityCommit,
-    /// The how manieth delivery of the task it is.
+    /// Which delivery of the task it is, from 1.
     pub(super) delivery: u32,
     pub(super) permit: OwnedSemaphorePermit,
 }

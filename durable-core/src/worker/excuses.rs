@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
@@ -17,12 +18,10 @@ const ITEMS_MAX: usize = 100_000;
 /// times since, a worker that has met an outage excuses it once more when it first counts too
 /// many. A worker that began after the outage knows nothing of it, and is strict.
 #[derive(Debug)]
-pub(super) struct Excuses<K>(Mutex<Known<K>>);
-
-#[derive(Debug)]
-struct Known<K> {
-    met_outage: bool,
-    items: HashMap<K, Excuse, RandomState>,
+pub(super) struct Excuses<K> {
+    /// Without an outage there is nothing to look up, and no lock to take for each commit.
+    met_outage: AtomicBool,
+    known: Mutex<HashMap<K, Excuse, RandomState>>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,20 +33,23 @@ struct Excuse {
 
 impl<K> Default for Excuses<K> {
     fn default() -> Self {
-        Self(Mutex::new(Known { met_outage: false, items: HashMap::default() }))
+        Self { met_outage: AtomicBool::new(false), known: Mutex::default() }
     }
 }
 
 impl<K: Clone + Eq + Hash> Excuses<K> {
-    fn lock(&self) -> MutexGuard<'_, Known<K>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Excuse, RandomState>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn met_outage(&self) -> bool {
+        self.met_outage.load(Ordering::Acquire)
     }
 
     /// This delivery came to nothing because of the store.
     pub(super) fn add(&self, item: &K, delivery: u32) {
-        let mut known = self.lock();
-        known.met_outage = true;
-        known.insert(item, Excuse { upto: delivery, once_more: false });
+        self.met_outage.store(true, Ordering::Release);
+        insert(&mut self.lock(), item, Excuse { upto: delivery, once_more: false });
     }
 
     /// Whether too many of the deliveries up to this one count.
@@ -55,8 +57,11 @@ impl<K: Clone + Eq + Hash> Excuses<K> {
         if delivery <= max {
             return false;
         }
+        if !self.met_outage() {
+            return true;
+        }
         let mut known = self.lock();
-        let mut excuse = known.items.get(item).copied().unwrap_or_default();
+        let mut excuse = known.get(item).copied().unwrap_or_default();
         if excuse.upto >= delivery {
             // Somebody else's commit was applied since: they are counted afresh.
             excuse = Excuse::default();
@@ -64,29 +69,30 @@ impl<K: Clone + Eq + Hash> Excuses<K> {
         if delivery - excuse.upto <= max {
             return false;
         }
-        if known.met_outage && !excuse.once_more {
-            known.insert(item, Excuse { upto: delivery - 1, once_more: true });
-            return false;
+        if excuse.once_more {
+            return true;
         }
-        true
+        insert(&mut known, item, Excuse { upto: delivery - 1, once_more: true });
+        false
     }
 
     /// A commit was answered: deliveries are counted afresh.
     pub(super) fn forget(&self, item: &K) {
-        let mut known = self.lock();
-        if !known.items.is_empty() {
-            known.items.remove(item);
+        if self.met_outage() {
+            self.lock().remove(item);
         }
     }
 }
 
-impl<K: Clone + Eq + Hash> Known<K> {
-    fn insert(&mut self, item: &K, excuse: Excuse) {
-        if self.items.len() >= ITEMS_MAX {
-            self.items.clear();
-        }
-        self.items.insert(item.clone(), excuse);
+fn insert<K: Clone + Eq + Hash>(
+    known: &mut HashMap<K, Excuse, RandomState>,
+    item: &K,
+    excuse: Excuse,
+) {
+    if known.len() >= ITEMS_MAX {
+        known.clear();
     }
+    known.insert(item.clone(), excuse);
 }
 
 #[cfg(test)]
