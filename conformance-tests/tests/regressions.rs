@@ -128,3 +128,28 @@ async fn an_instance_is_not_set_aside_for_the_troubles_of_the_store() {
     }
     drop(worker);
 }
+
+/// Whoever waited for an instance that was purged, or that a store lost with its power, waited for
+/// ever.
+#[tokio::test]
+async fn waiting_for_an_instance_that_goes_away_ends() {
+    let env = Arc::new(ManualEnv::new(1));
+    let hub = MemoryStore::new(Arc::clone(&env) as _).hub(&"test".parse().unwrap());
+    let client = Client::with_env(Arc::clone(&hub) as _, Arc::clone(&env) as _);
+    let code: NamedOrchestration<(), u64, Failure> = NamedOrchestration::new("clock").unwrap();
+    let handle = client.start(code, ()).id("a").send().await.unwrap();
+    let worker = clock_worker(hub, &env).start().await.unwrap();
+    handle.raise_event("go", &1).send().await.unwrap();
+    handle.result().await.unwrap();
+    let waiter = handle.clone();
+    let waiting = tokio::spawn(async move { waiter.wait_until(|_| false).await });
+    tokio::task::yield_now().await;
+    handle.purge().await.unwrap();
+    for _ in 0..1_000 {
+        env.advance(Duration::from_secs(1));
+        tokio::task::yield_now().await;
+    }
+    assert!(waiting.is_finished(), "it waits on");
+    assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::NotFound);
+    drop(worker);
+}

@@ -142,6 +142,11 @@ impl Server {
         settings
     }
 
+    /// The file that it appends to.
+    pub(crate) fn append_file(&self) -> PathBuf {
+        self.dir.join("appendonlydir/appendonly.aof.1.incr.aof")
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }

@@ -74,7 +74,7 @@ impl<O, E> InstanceHandle<O, E> {
     /// Waits until its status satisfies a condition, by push where the backend can.
     ///
     /// # Errors
-    /// [`NotFound`](ErrorKind::NotFound) when there is no such instance at the beginning, or
+    /// [`NotFound`](ErrorKind::NotFound) when there is no such instance, or no longer, or
     /// [`Backend`](ErrorKind::Backend). Brief troubles of the store are waited out.
     ///
     /// Cancel safety: may be dropped at any time.
@@ -89,7 +89,8 @@ impl<O, E> InstanceHandle<O, E> {
             }
             match self.client.backend.watch(&self.id, status.revision(), WATCH_WAIT).await {
                 Ok(Some(record)) => status = InstanceStatus::from_record(record)?,
-                Ok(None) => {}
+                // It may have gone away, or begun again behind what was seen.
+                Ok(None) => status = self.status_in_time(status).await?,
                 Err(error) => {
                     let error = Error::from(error);
                     if !error.is_retryable() {
@@ -98,6 +99,14 @@ impl<O, E> InstanceHandle<O, E> {
                     self.client.env.sleep(Duration::from_millis(200)).await;
                 }
             }
+        }
+    }
+
+    /// The status now, or the last one while the store is in trouble.
+    async fn status_in_time(&self, last: InstanceStatus) -> Result<InstanceStatus, Error> {
+        match self.status().await {
+            Err(error) if error.is_retryable() => Ok(last),
+            other => other,
         }
     }
 

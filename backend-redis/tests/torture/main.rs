@@ -1,0 +1,96 @@
+//! Campaigns over real processes: workers are killed, paused past their leases, added and taken
+//! away under load; the server is killed and started again, or loses the end of its file as it
+//! would with its power. Every instance ends once, with the right result.
+//!
+//! `KILLS=200 PAUSES=80 SERVER_KILLS=80 SEED=7 cargo test --release -p backend-redis --test
+//! torture -- --nocapture --test-threads=1` makes it long, or repeats a failure.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "seeds and summaries are printed")]
+
+#[path = "../engine/mod.rs"]
+mod engine;
+mod file;
+mod fleet;
+mod load;
+mod plan;
+#[path = "../server/mod.rs"]
+mod server;
+
+use durable_core::env::TokioEnv;
+
+use file::File;
+use fleet::Fleet;
+use load::Load;
+use plan::{Action, Plan};
+use server::Server;
+
+/// Workers at the beginning, and at most and at least later.
+const WORKERS: (usize, usize, usize) = (3, 6, 2);
+
+/// Not a test: the worker processes of the campaigns.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "started by the campaigns as a process of its own"]
+async fn worker_process() {
+    fleet::work().await;
+}
+
+/// What becomes of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Crash {
+    /// Its process dies; the operating system still writes what it was given.
+    Process,
+    /// What was not flushed to the disk is gone as well.
+    Power,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_with_always_however_often_all_are_killed() {
+    campaign("always", "always", Crash::Process).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_with_everysec_when_only_processes_are_killed() {
+    campaign("everysec", "everysec", Crash::Process).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_the_power_everysec_loses_what_is_documented_and_all_that_is_killed_ends() {
+    campaign("everysec, power", "everysec", Crash::Power).await;
+}
+
+async fn campaign(name: &str, fsync: &str, crash: Crash) {
+    if !server::available() {
+        return;
+    }
+    let mut plan = Plan::from_environment();
+    // One file for the whole time, so that its length says what was written when.
+    let mut server = Server::start(&["--appendfsync", fsync, "--auto-aof-rewrite-percentage", "0"]);
+    let file = File::watch(server.append_file());
+    let mut fleet = Fleet::new(server.port());
+    fleet.grow(WORKERS.0);
+    let backend = engine::connect(server.settings("p")).await.unwrap();
+    let load = Load::begin(backend, crash == Crash::Power);
+    while let Some((action, after)) = plan.next() {
+        TokioEnv::shared().sleep(after).await;
+        fleet.resume_those_due();
+        match action {
+            Action::KillWorker => fleet.kill(plan.choice()),
+            Action::PauseWorker => fleet.pause(plan.choice(), plan.pause()),
+            Action::AddWorker if fleet.len() < WORKERS.1 => fleet.grow(1),
+            Action::RemoveWorker if fleet.len() > WORKERS.2 => fleet.remove(plan.choice()),
+            Action::AddWorker | Action::RemoveWorker => {}
+            Action::KillServer => {
+                server.kill();
+                if crash == Crash::Power {
+                    load.lost_after(file.cut(plan.choice()));
+                }
+                TokioEnv::shared().sleep(plan.outage()).await;
+                server.restart();
+            }
+        }
+    }
+    fleet.resume_all();
+    let done = load.end().await;
+    println!("torture redis {name}: {}, {done}", plan.summary());
+}
