@@ -21,7 +21,7 @@ pub(crate) struct Kind {
 }
 
 /// Every kind. An adapter whose campaigns are recorded adds a row here.
-pub(crate) const KINDS: [Kind; 7] = [
+pub(crate) const KINDS: [Kind; 8] = [
     Kind {
         name: "sim",
         title: "simulation",
@@ -31,6 +31,7 @@ pub(crate) const KINDS: [Kind; 7] = [
     },
     Kind { name: "sled-kills", title: "sled, killed", proves: &["G1", "G3", "G5", "G7", "L2"] },
     Kind { name: "sled-damage", title: "sled, damaged", proves: &["G16"] },
+    Kind { name: "redis-kills", title: "redis, killed", proves: &["G1", "G3", "G5", "G7", "L2"] },
     Kind { name: "job-kills", title: "a whole job, killed", proves: &["G1", "G5", "L1", "L2"] },
     Kind { name: "fuzz-core", title: "hostile records", proves: &["G16", "G18"] },
     Kind { name: "fuzz-sled", title: "hostile bytes in sled", proves: &["G16", "G18"] },

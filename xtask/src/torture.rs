@@ -1,4 +1,5 @@
-//! `cargo xtask torture --backend NAME [--kills N] [--mutations M] [--seed S] [--record]`: real
+//! `cargo xtask torture --backend NAME [--kills N] [--mutations M] [--pauses P]
+//! [--server-kills K] [--seed S] [--record]`: real
 //! processes are killed, real files damaged.
 
 use crate::campaign::{self, Options};
@@ -15,22 +16,36 @@ struct Campaign {
 }
 
 /// Adapters that have one. To add yours, add a row, and the kinds of its summaries to the record.
-const CAMPAIGNS: [Campaign; 1] = [Campaign {
-    backend: "sled",
-    package: "backend-sled",
-    features: "crash-points",
-    test: "crash",
-    filters: &["killed_again_and_again", "damage_is_reported"],
-}];
+const CAMPAIGNS: [Campaign; 2] = [
+    Campaign {
+        backend: "sled",
+        package: "backend-sled",
+        features: "crash-points",
+        test: "crash",
+        filters: &["killed_again_and_again", "damage_is_reported"],
+    },
+    Campaign {
+        backend: "redis",
+        package: "backend-redis",
+        features: "",
+        test: "torture",
+        filters: &["killed"],
+    },
+];
 
 /// Runs it; `None` when the arguments make no sense, else whether all held.
 pub(crate) fn run(arguments: &[&str]) -> Option<bool> {
-    let options = Options::parse(arguments, &["backend", "kills", "mutations", "seed"])?;
+    let options = Options::parse(
+        arguments,
+        &["backend", "kills", "mutations", "pauses", "server-kills", "seed"],
+    )?;
     let name = options.text("backend")?;
     let campaign = CAMPAIGNS.iter().find(|campaign| campaign.backend == name)?;
     let mut variables = vec![
         ("KILLS", options.number("kills", 100)?.to_string()),
         ("MUTATIONS", options.number("mutations", 100)?.to_string()),
+        ("PAUSES", options.number("pauses", 40)?.to_string()),
+        ("SERVER_KILLS", options.number("server-kills", 40)?.to_string()),
     ];
     if options.text("seed").is_some() {
         variables.push(("SEED", options.number("seed", 0)?.to_string()));

@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "seeds and summaries are printed")]
+#![allow(clippy::disallowed_methods, reason = "parent and child watch each other on threads")]
 
 #[path = "../engine/mod.rs"]
 mod engine;
@@ -92,5 +93,5 @@ async fn campaign(name: &str, fsync: &str, crash: Crash) {
     }
     fleet.resume_all();
     let done = load.end().await;
-    println!("torture redis {name}: {}, {done}", plan.summary());
+    println!("summary redis-kills: redis, {name}: {} | {done}", plan.summary());
 }
