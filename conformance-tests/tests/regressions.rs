@@ -12,7 +12,7 @@ use durable_core::backend::{
     TurnCommit,
 };
 use durable_core::client::Client;
-use durable_core::env::TokioEnv;
+use durable_core::env::{Env as _, TokioEnv};
 use durable_core::error::ErrorKind;
 use durable_core::memory::MemoryStore;
 use durable_core::model::{Failure, HistoryEvent};
@@ -142,14 +142,17 @@ async fn waiting_for_an_instance_that_goes_away_ends() {
     handle.raise_event("go", &1).send().await.unwrap();
     handle.result().await.unwrap();
     let waiter = handle.clone();
-    let waiting = tokio::spawn(async move { waiter.wait_until(|_| false).await });
+    let (ended, mut end) = tokio::sync::oneshot::channel();
+    env.spawn(Box::pin(async move {
+        let _ = ended.send(waiter.wait_until(|_| false).await);
+    }));
     tokio::task::yield_now().await;
     handle.purge().await.unwrap();
     for _ in 0..1_000 {
         env.advance(Duration::from_secs(1));
         tokio::task::yield_now().await;
     }
-    assert!(waiting.is_finished(), "it waits on");
-    assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::NotFound);
+    let waited = end.try_recv().expect("it waits on");
+    assert_eq!(waited.unwrap_err().kind(), ErrorKind::NotFound);
     drop(worker);
 }
