@@ -11,8 +11,18 @@ use parking_lot::Mutex;
 /// What `everysec` may leave unflushed, as documented.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// How long the file was at some times. A server writes before it answers, so whatever was
-/// acknowledged by then is within that length.
+/// For how long `everysec` answers before it writes: while a flush of the file is under way it
+/// holds writes back for less than two seconds (`flushAppendOnlyFile`); the rest is for a machine
+/// that has much else to do.
+const HELD_BACK: Duration = Duration::from_secs(3);
+
+/// What was acknowledged until then is kept by a server that is killed at this moment, because the
+/// operating system has it.
+pub(crate) fn kept_by_a_killed_server() -> Timestamp {
+    TokioEnv::shared().now() - HELD_BACK
+}
+
+/// How long the file was at some times.
 pub(crate) struct File {
     path: PathBuf,
     lengths: Arc<Mutex<Vec<(Timestamp, u64)>>>,
@@ -30,7 +40,7 @@ impl File {
         TokioEnv::shared().spawn(Box::pin(async move {
             while let Some(lengths) = kept.upgrade() {
                 {
-                    // The time first: what was acknowledged before it is in the file by now.
+                    // The time first: what was written before it is in the file by now.
                     let mut lengths = lengths.lock();
                     let at = TokioEnv::shared().now();
                     lengths.push((at, length(&watched)));
@@ -52,11 +62,11 @@ impl File {
         let kept = safe + choice % (end - safe + 1);
         let file = std::fs::OpenOptions::new().write(true).open(&self.path).unwrap();
         file.set_len(kept).unwrap();
-        let before = lengths.iter().rev().find(|(_, length)| *length <= kept);
-        let before = before.map_or(Timestamp::EPOCH, |(at, _)| *at);
+        let last = lengths.iter().rev().find(|(_, length)| *length <= kept);
+        let last = last.map_or(Timestamp::EPOCH, |(at, _)| *at);
         // Lengths of a file that is gone say nothing about the one that grows from here.
         lengths.clear();
         lengths.push((now, kept));
-        before
+        last - HELD_BACK
     }
 }

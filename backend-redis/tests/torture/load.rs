@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use durable_core::backend::{Backend, ReusePolicy};
@@ -86,6 +86,8 @@ struct Shared {
     losses: Mutex<Vec<(Timestamp, Timestamp)>>,
     /// After how long of waiting a client tells everything again.
     again: Duration,
+    /// How many acknowledged starts were found to be lost, where that may be.
+    lost: AtomicU64,
     stop: AtomicBool,
 }
 
@@ -154,6 +156,7 @@ impl Shared {
         let known = self.known.lock().get(&n).copied().unwrap_or_default();
         let lost = error.kind() == ErrorKind::NotFound && self.may_be_lost(until(&known));
         assert!(lost || error.is_retryable(), "instance {n}, {known:?}: {error:?}");
+        self.lost.fetch_add(u64::from(lost), Ordering::Relaxed);
     }
 
     /// Looks at an instance after everything. What was acknowledged must still be so.
@@ -195,6 +198,7 @@ impl Load {
             known: Mutex::default(),
             losses: Mutex::default(),
             again: if loses { Duration::from_secs(3) } else { PATIENCE },
+            lost: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         });
         let lanes = (0..LANES).map(|lane| {
@@ -235,6 +239,7 @@ impl Load {
         for n in &all {
             self.shared.check(*n).await;
         }
-        format!("{} instances ended once with their result", all.len())
+        let lost = self.shared.lost.load(Ordering::Relaxed);
+        format!("{} instances ended once with their result, {lost} starts were lost", all.len())
     }
 }
