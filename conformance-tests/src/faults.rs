@@ -60,7 +60,7 @@ impl Fault {
 #[derive(Debug, Clone)]
 pub struct FaultPlan {
     at: BTreeMap<u64, Fault>,
-    nth: Option<(&'static str, u64, Fault)>,
+    nth: Vec<(&'static str, u64, Fault)>,
     random: Option<Random>,
     stall: Duration,
 }
@@ -75,7 +75,7 @@ struct Random {
 impl FaultPlan {
     /// No faults; calls are only counted.
     pub fn none() -> Self {
-        Self { at: BTreeMap::new(), nth: None, random: None, stall: Duration::from_secs(120) }
+        Self { at: BTreeMap::new(), nth: Vec::new(), random: None, stall: Duration::from_secs(120) }
     }
 
     /// These faults at these calls, counted from 0.
@@ -85,7 +85,12 @@ impl FaultPlan {
 
     /// One fault, at the n-th call of one verb, counted from 0.
     pub fn nth_of(verb: &'static str, nth: u64, fault: Fault) -> Self {
-        Self { nth: Some((verb, nth, fault)), ..Self::none() }
+        Self::nths_of([(verb, nth, fault)])
+    }
+
+    /// Several faults, each at the n-th call of its verb, counted from 0.
+    pub fn nths_of(faults: impl IntoIterator<Item = (&'static str, u64, Fault)>) -> Self {
+        Self { nth: faults.into_iter().collect(), ..Self::none() }
     }
 
     /// Faults of these kinds in so many of a thousand calls, chosen by the seed.
@@ -103,10 +108,9 @@ impl FaultPlan {
     /// The fault of a call, by its number or its number among the calls of its verb alone: the
     /// same plan always decides alike.
     fn fault(&self, call: u64, verb: &'static str, of_verb: u64) -> Option<Fault> {
-        if let Some((wanted, nth, fault)) = self.nth
-            && (wanted, nth) == (verb, of_verb)
-        {
-            return Some(fault);
+        let planned = self.nth.iter().find(|(wanted, nth, _)| (*wanted, *nth) == (verb, of_verb));
+        if let Some((_, _, fault)) = planned {
+            return Some(*fault);
         }
         if let Some(fault) = self.at.get(&call) {
             return Some(*fault);

@@ -268,12 +268,12 @@ async fn commits_of_a_batch_are_answered_in_order(h: Hub) -> Checked {
     h.scheduling("a", 3).await?;
     let tasks = h.activities_all(3).await?;
     let mut commits: Vec<_> = tasks.iter().map(|t| h.activity_commit(t, "done")).collect();
-    commits[1].lease.token = LeaseToken(3);
+    commits[0].lease.token = LeaseToken(3);
     let mut outcomes = Vec::new();
     for outcome in h.backend().commit_activities(commits).await {
         outcomes.push(outcome?);
     }
-    let expected = [CommitOutcome::Applied, CommitOutcome::LeaseLost, CommitOutcome::Applied];
+    let expected = [CommitOutcome::LeaseLost, CommitOutcome::Applied, CommitOutcome::Applied];
     ensure_eq!(outcomes, expected, "outcomes");
     Ok(())
 }

@@ -6,6 +6,7 @@
 mod commits;
 mod queues;
 mod stores;
+mod subtle;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -98,7 +99,7 @@ pub const HEALTHY: Mutant = mutant("healthy", |_| Box::new(Untouched), &[]);
 
 /// All mutants.
 pub fn mutants() -> Vec<Mutant> {
-    [of_commits().as_slice(), &of_queues(), &of_stores()].concat()
+    [of_commits().as_slice(), &of_queues(), &of_stores(), &subtle::list()].concat()
 }
 
 #[allow(clippy::too_many_lines, reason = "a table")]

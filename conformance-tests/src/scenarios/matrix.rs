@@ -19,9 +19,10 @@ use super::{Set, options};
 use crate::check::{self, Check, Checked, Need};
 use crate::driver::Hub;
 use crate::faults::{Fault, FaultPlan, FaultyBackend};
+use crate::manual_env::{GOLDEN, mix};
 
-/// The verbs that the workload uses. Work is given back only after another fault, so that verb
-/// is left to the simulation.
+/// The verbs that the workload uses without a fault. Work is given back only after another one:
+/// that is what pairs are for.
 const VERBS: [&str; 11] = [
     "create_instances",
     "send",
@@ -48,7 +49,102 @@ pub(super) fn list() -> Vec<Check> {
             }));
         }
     }
+    for part in 0..PAIR_PARTS {
+        let name = format!("seeded_pairs_part_{part}");
+        checks.push(Check::new("faults", name, "C11", Need::InjectedClock, move |hub| {
+            pairs(hub, part)
+        }));
+    }
+    for fault in Fault::ALL {
+        let name = format!("{fault:?}_at_giving_back_what_could_not_be_committed").to_lowercase();
+        checks.push(Check::new("faults", name, "O11", Need::InjectedClock, move |hub| {
+            after_a_failed_commit(hub, fault)
+        }));
+    }
     checks
+}
+
+/// Checks that share the pairs of faults among them.
+const PAIR_PARTS: u64 = 8;
+
+/// How many pairs there are in all; `FAULT_PAIRS` sets another number.
+fn pair_count() -> u64 {
+    let set = std::env::var("FAULT_PAIRS").ok().and_then(|text| text.parse().ok());
+    set.unwrap_or(128)
+}
+
+/// Two faults of one run, chosen by the number of the pair: any verbs, kinds and calls.
+fn pair(number: u64) -> [(&'static str, u64, Fault); 2] {
+    let draw = |salt: u64, below: usize| {
+        let drawn = mix(number.wrapping_mul(GOLDEN).wrapping_add(salt)) % below as u64;
+        usize::try_from(drawn).unwrap_or(0)
+    };
+    let fault = |salt| {
+        let verb = PAIR_VERBS[draw(salt, PAIR_VERBS.len())];
+        (verb, draw(salt + 1, 4) as u64, Fault::ALL[draw(salt + 2, Fault::ALL.len())])
+    };
+    [fault(10), fault(20)]
+}
+
+/// The verbs that pairs are drawn from; giving back follows from a failed commit.
+const PAIR_VERBS: [&str; 12] = [
+    "create_instances",
+    "send",
+    "receive_turns",
+    "commit_turns",
+    "commit_turns",
+    "abandon_turns",
+    "receive_activities",
+    "commit_activities",
+    "renew_activities",
+    "read_records",
+    "watch",
+    "purge",
+];
+
+/// Runs the workload once per pair of this part. The first fault of most pairs happens; some
+/// second ones do not come about because of the first.
+async fn pairs(hub: Hub, part: u64) -> Checked {
+    let mut injected = 0;
+    for number in (part..pair_count()).step_by(usize::try_from(PAIR_PARTS).unwrap_or(1)) {
+        let faults = pair(number);
+        injected += one_run(&hub, &format!("pair-{number}"), faults).await.map_err(|failure| {
+            check::Failure::new(format!("pair {number}, {faults:?}: {failure}"))
+        })?;
+    }
+    ensure!(injected > 0, "no pair injected a fault");
+    Ok(())
+}
+
+/// An instance is given back when its commit fails; that goes wrong too, at each turn.
+async fn after_a_failed_commit(hub: Hub, fault: Fault) -> Checked {
+    let mut both = 0;
+    for turn in 0..6 {
+        let faults = [("commit_turns", turn, Fault::FailBefore), ("abandon_turns", 0, fault)];
+        let injected = one_run(&hub, &format!("turn-{turn}"), faults).await.map_err(|failure| {
+            check::Failure::new(format!("{fault:?} after turn {turn}: {failure}"))
+        })?;
+        both += usize::from(injected == 2);
+    }
+    ensure!(both > 0, "nothing was ever given back");
+    Ok(())
+}
+
+/// Runs the workload on a hub of its own; the answer is how many faults came about.
+async fn one_run<const N: usize>(
+    hub: &Hub,
+    name: &str,
+    faults: [(&'static str, u64, Fault); N],
+) -> Checked<usize> {
+    let hub = hub.neighbour(name).await?;
+    let plan = FaultPlan::nths_of(faults).with_stall(Duration::from_secs(45));
+    let stage = Stage::new(hub.clone(), options(settings("")));
+    stage.hurry();
+    let faulty = FaultyBackend::new(hub.shared_backend(), Arc::clone(&stage.env), plan);
+    let faulty = Arc::new(faulty);
+    workload(&stage, &faulty).await?;
+    hub.backend().close().await?;
+    Ok(faulty.injected().len())
 }
 
 /// Histories are read only where no instance is kept in memory.
