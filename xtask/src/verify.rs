@@ -96,9 +96,10 @@ fn tests() -> bool {
     let profile = if std::env::var_os("CI").is_some() { "ci" } else { "default" };
     let passed = cargo(&[["nextest", "run", "--profile", profile].as_slice(), &what].concat(), &[]);
     // Its tests share one cluster, which a process per test would start for each. The scenarios
-    // take minutes more: `cargo xtask conformance --backend redis-cluster` has them too.
-    let cluster = ["test", "--package", "backend-redis", "--test", "conformance_cluster"];
-    cargo(&[cluster.as_slice(), &["--", "--skip", "scenarios::"]].concat(), &[]) && passed
+    // take minutes more: `cargo xtask conformance --backend redis-cluster` has them too. The same
+    // packages and features as above, so that nothing is built again.
+    let cluster = ["--test", "conformance_cluster", "--", "--skip", "scenarios::"];
+    cargo(&[["test"].as_slice(), &what, &cluster].concat(), &[]) && passed
 }
 
 #[cfg(test)]

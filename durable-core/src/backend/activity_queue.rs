@@ -60,7 +60,9 @@ pub trait ActivityQueue: Send + Sync {
     /// # Contract
     /// - Q1: a task is on loan to one holder at a time; it comes back when its lease ends.
     /// - Q2: every delivery has a fresh token and a `delivery` one higher.
-    /// - Q3: tasks of one queue come out oldest first, as far as leases allow.
+    /// - Q3: tasks of one queue come out oldest first, as far as leases allow. Where a hub is
+    ///   split into partitions, this holds for the tasks of each partition, and so for those of
+    ///   one instance.
     /// - Q4: no task of a terminal or replaced execution is handed out.
     ///
     /// # Errors
