@@ -38,6 +38,7 @@ impl SledBackend {
         let thread = std::thread::Builder::new()
             .name("sled-committer".to_owned())
             .spawn(move || committer.run());
+        crate::watchdog::watch(&hub)?;
         let committer = thread.map_err(|e| {
             BackendError::new(
                 BackendErrorKind::Internal,

@@ -114,7 +114,7 @@ pub(crate) fn write(committer: &mut Committer, slice: Slice) -> BackendResult<()
     let values = hub.disk.values.load(Ordering::Relaxed);
     Disk::put_state(&mut batch, DiskState { wal_from, values });
     crash_point("rows are about to be written");
-    hub.disk.tree.apply_batch(batch).map_err(|e| from_sled("checkpoint", e))?;
+    hub.disk.apply("checkpoint", batch)?;
     crash_point("rows are written and still in memory");
 
     let mut inner = hub.inner.lock();
@@ -221,7 +221,7 @@ fn remove_all(disk: &Disk, batch: &mut sled::Batch, id: &InstanceId) -> BackendR
 /// Removes log groups that the rows have made superfluous. What a crash leaves of them is
 /// below `wal_from` and removed at the next open.
 fn cut_log(committer: &mut Committer, upto: u64) -> BackendResult<()> {
-    let tree = &committer.hub.disk.tree;
+    let disk = &committer.hub.disk;
     let mut from = committer.wal_from;
     while from < upto {
         let end = (from + CUT).min(upto);
@@ -229,7 +229,7 @@ fn cut_log(committer: &mut Committer, upto: u64) -> BackendResult<()> {
         for number in from..end {
             batch.remove(keys::wal(number));
         }
-        tree.apply_batch(batch).map_err(|e| from_sled("checkpoint", e))?;
+        disk.apply("checkpoint", batch)?;
         from = end;
         crash_point("the log is cut in part");
     }

@@ -1,14 +1,14 @@
 //! The committer: writes what has arrived, flushes once, then lets everybody know.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use durable_core::backend::BackendResult;
+use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
 
 use crate::checkpoint::{self, Cycle};
 use crate::crash_point::crash_point;
-use crate::error::from_sled;
 use crate::high_water::HighWater;
 use crate::hub::Hub;
 use crate::keys;
@@ -39,21 +39,19 @@ pub(crate) struct Committer {
 impl Committer {
     /// Runs until the hub closes or the disk fails.
     pub(crate) fn run(mut self) {
-        loop {
-            match self.round() {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => {
-                    self.hub.fail(&error);
-                    break;
-                }
-            }
+        if let Err(error) = caught(&Arc::clone(&self.hub), || self.rounds()) {
+            self.hub.fail(&error);
         }
         self.high_water.sync();
         self.hub.progress.send_modify(|p| {
             let stopped = "the backend was closed".to_owned();
-            p.failed.get_or_insert((durable_core::backend::BackendErrorKind::Closed, stopped));
+            p.failed.get_or_insert((BackendErrorKind::Closed, stopped));
         });
+    }
+
+    fn rounds(&mut self) -> BackendResult<()> {
+        while self.round()? {}
+        Ok(())
     }
 
     /// One group. `false` when there will be no more.
@@ -95,11 +93,7 @@ impl Committer {
         crash_point("a group is about to be written");
         for value in values {
             self.bytes += value.len() as u64;
-            self.hub
-                .disk
-                .tree
-                .insert(keys::wal(self.next), value)
-                .map_err(|e| from_sled("commit", e))?;
+            self.hub.disk.insert("commit", &keys::wal(self.next), value)?;
             self.next += 1;
             crash_point("a group is written in part");
         }
@@ -138,5 +132,40 @@ impl Committer {
             }
             self.noted.insert(loan, seen.is_some());
         }
+    }
+}
+
+/// Turns a panic into an error: sled panics on some kinds of damage, and whoever waits for the
+/// committer would wait for ever.
+fn caught(hub: &Hub, run: impl FnOnce() -> BackendResult<()>) -> BackendResult<()> {
+    std::panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        let text = "writing panicked, the reason is on the standard error: restart this program; nothing acknowledged is lost";
+        let error = BackendError::new(BackendErrorKind::Internal, "commit", text);
+        hub.disk.halt.stop(&hub.disk.db, &error);
+        Err(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use durable_core::backend::{Backend, BackendErrorKind};
+
+    use super::caught;
+    use crate::{SledSettings, SledStore};
+
+    #[tokio::test]
+    async fn a_panic_while_writing_is_an_error_for_all_hubs_of_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SledStore::open(SledSettings::new(folder.path())).unwrap();
+        let hub = store.hub(&"hub".parse().unwrap()).unwrap();
+        let found = caught(hub.state(), || panic!("as sled does"));
+        let error = found.unwrap_err();
+        assert_eq!(error.kind(), BackendErrorKind::Internal);
+        hub.state().fail(&error);
+        let refused = hub.state().safe("send", u64::MAX).await.unwrap_err();
+        assert_eq!(refused.kind(), BackendErrorKind::Internal);
+        let other = store.hub(&"other".parse().unwrap()).unwrap_err();
+        assert_eq!(other.kind(), BackendErrorKind::Internal);
+        let _ = hub.close().await;
     }
 }

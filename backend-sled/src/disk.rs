@@ -1,5 +1,6 @@
 //! What is on disk of one hub, by key.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
@@ -11,8 +12,10 @@ use durable_core::ids::{ExecutionId, InstanceId};
 
 use crate::codec::{Damaged, Put, seal, unseal};
 use crate::error::{damaged, from_sled};
+use crate::halt::Halt;
 use crate::keys;
 use crate::values::{CHUNK_BYTES_MIN, get_chunk, get_snapshot, put_chunk, put_snapshot};
+use crate::watchdog::Pulse;
 
 /// The tree of a hub.
 #[derive(Debug)]
@@ -23,6 +26,9 @@ pub(crate) struct Disk {
     pub(crate) values: AtomicI64,
     /// Flushes since the hub was opened.
     pub(crate) flushes: AtomicU64,
+    /// Why the store takes no more writes, if so.
+    pub(crate) halt: Halt,
+    pub(crate) pulse: Arc<Pulse>,
 }
 
 /// Where the log begins and what must be there.
@@ -33,9 +39,48 @@ pub(crate) struct DiskState {
 }
 
 impl Disk {
+    pub(crate) fn new(db: sled::Db, tree: sled::Tree, halt: Halt) -> Self {
+        let (values, flushes) = (AtomicI64::new(0), AtomicU64::new(0));
+        Self { db, tree, values, flushes, halt, pulse: Arc::default() }
+    }
+
     pub(crate) fn flush(&self) -> BackendResult<()> {
         self.flushes.fetch_add(1, Ordering::Relaxed);
-        self.db.flush().map(drop).map_err(|e| from_sled("flush", e))
+        self.write("flush", || self.db.flush().map(drop))
+    }
+
+    pub(crate) fn insert(
+        &self,
+        operation: &'static str,
+        key: &[u8],
+        value: Vec<u8>,
+    ) -> BackendResult<()> {
+        self.write(operation, || self.tree.insert(key, value).map(drop))
+    }
+
+    pub(crate) fn delete(&self, operation: &'static str, key: &[u8]) -> BackendResult<()> {
+        self.write(operation, || self.tree.remove(key).map(drop))
+    }
+
+    pub(crate) fn apply(&self, operation: &'static str, batch: sled::Batch) -> BackendResult<()> {
+        self.write(operation, || self.tree.apply_batch(batch))
+    }
+
+    /// Every write goes through here; after one that failed there is none.
+    fn write(
+        &self,
+        operation: &'static str,
+        run: impl FnOnce() -> sled::Result<()>,
+    ) -> BackendResult<()> {
+        self.halt.check(operation)?;
+        let beat = self.pulse.beat();
+        let written = run();
+        drop(beat);
+        written.map_err(|e| {
+            let error = from_sled(operation, e);
+            self.halt.stop(&self.db, &error);
+            error
+        })
     }
 
     pub(crate) fn read_state(&self) -> BackendResult<DiskState> {
@@ -171,12 +216,10 @@ pub(crate) fn seal_history(chunks: &[HistoryChunk]) -> Vec<u8> {
 }
 
 /// Format and name of the hub, so that a foreign or newer store is refused.
-pub(crate) fn check_format(tree: &sled::Tree, hub: &str) -> BackendResult<()> {
+pub(crate) fn check_format(disk: &Disk, hub: &str) -> BackendResult<()> {
     let expected = [b"durable hub 1 ", hub.as_bytes()].concat();
-    match tree.get(keys::META_FORMAT).map_err(|e| from_sled("open", e))? {
-        None => {
-            tree.insert(keys::META_FORMAT, expected).map(drop).map_err(|e| from_sled("open", e))
-        }
+    match disk.tree.get(keys::META_FORMAT).map_err(|e| from_sled("open", e))? {
+        None => disk.insert("open", keys::META_FORMAT, expected),
         Some(found) if found == expected => Ok(()),
         Some(found) => {
             let found = String::from_utf8_lossy(&found).into_owned();

@@ -15,7 +15,7 @@ pub(crate) fn from_sled(operation: &'static str, error: sled::Error) -> BackendE
         ),
         sled::Error::Io(e) if is_locked(e) => (
             BackendErrorKind::InUse,
-            "another process has this store open (DT0010): stop it, or give this one a folder of its own",
+            "another process has this store open (DT0010): stop it, or give this one a folder of its own; or this process had an error of the disk: restart it",
         ),
         // A file that ends too early.
         sled::Error::Io(e) if e.kind() == io::ErrorKind::UnexpectedEof => (

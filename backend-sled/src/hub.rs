@@ -212,6 +212,10 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.hub.inner.lock().closing = true;
         self.hub.work.notify_one();
+        // One that stands still in a write would be waited for for ever.
+        if self.hub.disk.pulse.stands_still() {
+            return;
+        }
         if let Some(committer) = self.committer.take() {
             // A panic of the committer was reported when it happened.
             let _ = committer.join();

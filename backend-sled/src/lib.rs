@@ -16,6 +16,7 @@ mod disk;
 mod error;
 #[cfg(test)]
 mod fuzz;
+mod halt;
 mod high_water;
 mod history_store;
 mod hub;
@@ -29,6 +30,7 @@ mod suspects;
 mod tenant;
 mod tracking_queue;
 mod values;
+mod watchdog;
 
 pub use backend::SledBackend;
 pub use config::SledSettings;

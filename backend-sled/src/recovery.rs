@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::sync::atomic::AtomicBool;
 
 use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
 use durable_core::env::SharedEnv;
@@ -34,8 +34,8 @@ pub(crate) fn open(
 ) -> BackendResult<Committer> {
     let (db, settings) = (&store.db, &store.settings);
     let tree = db.open_tree(keys::tree(&name)).map_err(|e| from_sled("open", e))?;
-    check_format(&tree, name.as_str())?;
-    let disk = Disk { db: db.clone(), tree, values: AtomicI64::new(0), flushes: AtomicU64::new(0) };
+    let disk = Disk::new(db.clone(), tree, store.halt.clone());
+    check_format(&disk, name.as_str())?;
     let stored = disk.read_state()?;
     let (high_water, noted) = HighWater::open(&settings.path, &name)?;
 
@@ -173,7 +173,7 @@ impl Recovery {
             let (key, value) = item.map_err(|e| from_sled("open", e))?;
             let Some(number) = keys::wal_number(&key) else { continue };
             if number < wal_from {
-                self.disk.tree.remove(key).map_err(|e| from_sled("open", e))?;
+                self.disk.delete("open", &key)?;
                 crash_point("a superfluous group is removed");
                 continue;
             }

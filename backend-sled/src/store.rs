@@ -13,12 +13,14 @@ use parking_lot::Mutex;
 use crate::backend::SledBackend;
 use crate::config::SledSettings;
 use crate::error::from_sled;
+use crate::halt::Halt;
 use crate::tenant::{Neighbour, Tenant};
 
 /// A folder with task hubs. Open it once per process and share it.
 pub struct SledStore {
     pub(crate) db: sled::Db,
     pub(crate) settings: SledSettings,
+    pub(crate) halt: Halt,
     env: SharedEnv,
     hubs: Mutex<HashMap<HubName, (Weak<SledBackend>, Neighbour)>>,
     // Last, so that the folder is free when it goes.
@@ -72,7 +74,8 @@ impl SledStore {
         let db = open_sled(&path, &settings)?;
         let tenant = Tenant::default();
         let neighbour = tenant.neighbour();
-        let store = Arc::new(Self { db, settings, env, hubs: Mutex::default(), _tenant: tenant });
+        let (halt, hubs) = (Halt::default(), Mutex::default());
+        let store = Arc::new(Self { db, settings, halt, env, hubs, _tenant: tenant });
         open.push(Opened { path, store: Arc::downgrade(&store), neighbour });
         Ok(store)
     }
@@ -83,6 +86,7 @@ impl SledStore {
     /// [`Corrupt`](BackendErrorKind::Corrupt) when its log is damaged or cut off,
     /// [`Incompatible`](BackendErrorKind::Incompatible) when a newer version wrote it.
     pub fn hub(self: &Arc<Self>, name: &HubName) -> BackendResult<Arc<SledBackend>> {
+        self.halt.check("open")?;
         let mut hubs = self.hubs.lock();
         if let Some((hub, neighbour)) = hubs.get(name) {
             match hub.upgrade() {

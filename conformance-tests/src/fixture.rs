@@ -40,7 +40,8 @@ impl Timings {
             lease_short: Duration::from_secs(30),
             delay: Duration::from_secs(60),
             slack: Duration::ZERO,
-            patience: Duration::from_secs(10),
+            // Costs time only when a check fails, and a busy machine is slow.
+            patience: Duration::from_secs(30),
             grace: Duration::from_millis(20),
             check_limit: Duration::from_secs(120),
         }
