@@ -10,6 +10,12 @@ use crate::workspace;
 /// The record: date, commit, kind, what, result, separated by tabs.
 const FILE: &str = "docs/long-runs.tsv";
 
+/// Documents with tables of it.
+const DOCUMENTS: [&str; 2] = ["docs/src/long-runs.md", "README.md"];
+
+/// What recording changes.
+const WRITTEN: [&str; 3] = [FILE, DOCUMENTS[0], DOCUMENTS[1]];
+
 /// A kind of long run: its name in the record, its title, and the guarantees that it proves.
 pub(crate) struct Kind {
     /// Its name in the record.
@@ -88,10 +94,14 @@ pub(crate) fn record(kind: &str, commit: &str, what: &str, result: &str) -> bool
     fs::write(&path, format!("{}\n{line}\n", text.trim_end())).is_ok() && write_tables()
 }
 
-/// The commit that is checked out, with a plus when files differ from it.
+/// The commit that is checked out, with a plus when files differ from it. What an earlier run of
+/// the same commit recorded is no difference.
 pub(crate) fn commit() -> String {
     let commit = output("git", &["rev-parse", "--short", "HEAD"]);
-    let changed = output("git", &["status", "--porcelain", "--untracked-files=no"]);
+    let but = WRITTEN.map(|path| format!(":!{path}"));
+    let mut status = vec!["status", "--porcelain", "--untracked-files=no", "--", "."];
+    status.extend(but.iter().map(String::as_str));
+    let changed = output("git", &status);
     let plus = if changed.is_none_or(|text| text.is_empty()) { "" } else { "+" };
     format!("{}{plus}", commit.unwrap_or_else(|| "unknown".to_owned()))
 }
@@ -124,8 +134,8 @@ pub(crate) fn check_tables() -> bool {
 fn tables() -> Option<[generated::Part; 2]> {
     let runs = read().map_err(|error| eprintln!("{error}")).ok()?;
     Some([
-        generated::Part { path: "docs/src/long-runs.md", name: "long runs", text: all(&runs) },
-        generated::Part { path: "README.md", name: "long runs", text: short(&runs) },
+        generated::Part { path: DOCUMENTS[0], name: "long runs", text: all(&runs) },
+        generated::Part { path: DOCUMENTS[1], name: "long runs", text: short(&runs) },
     ])
 }
 
