@@ -12,23 +12,22 @@ use durable_core::ids::LeaseToken;
 use crate::args::Args;
 use crate::backend::RedisBackend;
 use crate::codec::Decoded;
-use crate::error::Effect;
-use crate::receive::{Bell, Look, Wanted};
-use crate::reply::{Reply, read};
+use crate::receive::{Bell, Look, LookRest, Wanted};
+use crate::reply::Reply;
 use crate::scripts::SCRIPTS;
 use crate::values;
 
 /// Most tasks in one look; bounds how long the script blocks the server.
 const TASKS_MAX: usize = 256;
 
-fn read_works(mut reply: Reply) -> Decoded<Look<ActivityWork>> {
+fn read_works(mut reply: Reply) -> Decoded<(Vec<ActivityWork>, LookRest)> {
     let more = reply.signed()? == 1;
     let next = reply.number()?.map(Duration::from_micros);
     let mut works = Vec::new();
     while !reply.is_empty() {
         works.push(read_work(&mut reply)?);
     }
-    Ok(Look { works, more, next })
+    Ok((works, LookRest { more, next }))
 }
 
 fn read_work(reply: &mut Reply) -> Decoded<ActivityWork> {
@@ -61,8 +60,9 @@ impl ActivityQueue for RedisBackend {
             let home = self.numbered(home);
             let args = Args::of(script, home).count(max).span(lease_for).bytes(&self.seed());
             let args = queues.iter().fold(args, |args, queue| args.text(queue.as_str()));
-            let answer = self.call(operation, Effect::Writes, script, args).await?;
-            read(operation, "an answer", read_works(Reply::new(operation, answer)?))
+            self.check_open(operation)?;
+            let (works, rest) = self.lend(operation, script, args, read_works).await?;
+            Ok(Look { works, rest })
         };
         let wanted = Wanted { bell: Bell::Activities, queues, max, wait: request.wait };
         self.receive(operation, wanted, look).await

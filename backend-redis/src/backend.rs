@@ -17,15 +17,17 @@ use redis::Value;
 use tokio::sync::watch;
 
 use crate::args::Args;
+use crate::codec::Decoded;
 use crate::config::RedisDurability;
 use crate::doorbell::{Doorbell, Listener};
 use crate::error::Effect;
 use crate::grouped::Verb;
 use crate::large_commit;
 use crate::link::{Call, Link};
+use crate::loans::{Followed, Lent, Loans, Returns};
 use crate::partition::{self, Partition};
 use crate::relay::{Relay, Route, Routes};
-use crate::reply::outcome;
+use crate::reply::{self, Reply, outcome};
 use crate::scripts::{SCRIPTS, Script};
 
 /// What `commit_turn.lua` answers, but for staged parts that are missing.
@@ -45,6 +47,7 @@ pub struct RedisBackend {
     doorbell: Arc<Doorbell>,
     /// Outboxes that have something for other partitions.
     pub(crate) routes: Arc<Routes>,
+    returns: Returns,
     closed: AtomicBool,
     /// Which partition is looked at first.
     pub(crate) turn: AtomicUsize,
@@ -104,6 +107,7 @@ impl RedisBackend {
             env.spawn(Box::pin(Relay { link, partitions, routes, stop: relay_stopped }.run()));
         }
         Self {
+            returns: Returns::new(&link, &partitions, &env),
             link,
             partitions,
             hub: hub.clone(),
@@ -186,6 +190,29 @@ impl RedisBackend {
     ) -> BackendResult<Value> {
         self.check_open(operation)?;
         self.link.call(operation, effect, script, call.into_call()).await
+    }
+
+    /// Nothing on loan yet.
+    pub(crate) fn no_loans<T: Lent>(&self) -> Loans<T> {
+        Loans::new(Vec::new(), self.returns.clone())
+    }
+
+    /// Calls a script that hands out work; when the one who asks is gone by then, the work goes
+    /// back. `read` reads the answer: the work, and what else is in it.
+    pub(crate) fn lend<T: Lent, R: Send + 'static>(
+        &self,
+        operation: &'static str,
+        script: &'static Script,
+        args: Args,
+        read: fn(Reply) -> Decoded<(Vec<T>, R)>,
+    ) -> Followed<BackendResult<(Loans<T>, R)>> {
+        let (link, returns, call) = (self.link.clone(), self.returns.clone(), args.into_call());
+        self.returns.followed(async move {
+            let answer = link.call(operation, Effect::Writes, script, call).await?;
+            let reply = Reply::new(operation, answer)?;
+            let (works, rest) = reply::read(operation, "an answer", read(reply))?;
+            Ok((Loans::new(works, returns), rest))
+        })
     }
 
     /// Calls a script for each item of a batch in one round trip; an answer of a number stands

@@ -23,6 +23,7 @@ mod keys;
 mod large_commit;
 mod link;
 mod listing;
+mod loans;
 mod node;
 mod orchestration_queue;
 mod partition;

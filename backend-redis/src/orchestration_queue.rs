@@ -19,7 +19,7 @@ use crate::codec::Decoded;
 use crate::error::Effect;
 use crate::history_store::read_stored;
 use crate::link::{Call, unexpected};
-use crate::receive::{Bell, Look, Wanted};
+use crate::receive::{Bell, Look, LookRest, Wanted};
 use crate::relay::read_targets;
 use crate::reply::{Reply, read};
 use crate::scripts::SCRIPTS;
@@ -51,7 +51,7 @@ struct LeftBehind {
     outboxes: Option<Bytes>,
 }
 
-fn read_turns(mut reply: Reply) -> Decoded<(Look<TurnWork>, LeftBehind)> {
+fn read_turns(mut reply: Reply) -> Decoded<(Vec<TurnWork>, (LookRest, LeftBehind))> {
     let more = reply.signed()? == 1;
     let next = reply.number()?.map(Duration::from_micros);
     let left_behind = LeftBehind { parts: reply.option()?, outboxes: reply.option()? };
@@ -59,7 +59,7 @@ fn read_turns(mut reply: Reply) -> Decoded<(Look<TurnWork>, LeftBehind)> {
     while !reply.is_empty() {
         works.push(read_turn(&mut reply)?);
     }
-    Ok((Look { works, more, next }, left_behind))
+    Ok((works, (LookRest { more, next }, left_behind)))
 }
 
 fn read_turn(reply: &mut Reply) -> Decoded<TurnWork> {
@@ -128,9 +128,9 @@ impl OrchestrationQueue for RedisBackend {
             let home = self.numbered(home);
             let args = Args::of(script, home).count(max).count(messages_max).span(lease_for);
             let args = args.bytes(&self.seed()).flag(self.partitions().len() > 1);
-            let answer = self.call(operation, Effect::Writes, script, args).await?;
-            let turns = read_turns(Reply::new(operation, answer)?);
-            let (found, left_behind) = read(operation, "an answer", turns)?;
+            self.check_open(operation)?;
+            let lent = self.lend(operation, script, args, read_turns).await?;
+            let (works, (rest, left_behind)) = lent;
             if let Some(parts) = left_behind.parts {
                 self.publish_left_behind(home, &parts).await;
             }
@@ -140,7 +140,7 @@ impl OrchestrationQueue for RedisBackend {
                 let targets = targets.filter(|target| usize::from(*target) < all);
                 self.routes.add(targets.map(|target| (home.home.number, target)));
             }
-            Ok(found)
+            Ok(Look { works, rest })
         };
         let wanted = Wanted { bell: Bell::Turns, queues: &[], max, wait: request.wait };
         self.receive(operation, wanted, look).await

@@ -11,6 +11,7 @@ use durable_core::time::Timestamp;
 use futures_util::future::join_all;
 
 use crate::backend::RedisBackend;
+use crate::loans::{Lent, Loans};
 use crate::partition::Partition;
 
 /// Most partitions that are looked at together.
@@ -24,8 +25,14 @@ const LOOK_LIMIT: Duration = Duration::from_secs(5);
 const REST: Duration = Duration::from_millis(500);
 
 /// What one look at a queue of a partition found.
-pub(crate) struct Look<T> {
-    pub(crate) works: Vec<T>,
+pub(crate) struct Look<T: Lent> {
+    pub(crate) works: Loans<T>,
+    pub(crate) rest: LookRest,
+}
+
+/// What it left.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LookRest {
     /// There is more for others.
     pub(crate) more: bool,
     /// When to look again at the latest.
@@ -33,8 +40,8 @@ pub(crate) struct Look<T> {
 }
 
 /// What became of looking.
-struct Found<T> {
-    works: Vec<T>,
+struct Found<T: Lent> {
+    works: Loans<T>,
     /// Nothing before then, unless the bell rings.
     until: Timestamp,
     /// Why some partition could not be looked at, and whether that holds for all.
@@ -76,7 +83,7 @@ impl Drop for PassOn<'_> {
 impl RedisBackend {
     /// Looks until there is something, the bell by the side, or until the wait has passed.
     /// `look` is given the partition and how much is wanted of it.
-    pub(crate) async fn receive<'a, T: Send, F>(
+    pub(crate) async fn receive<'a, T: Lent, F>(
         &'a self,
         operation: &'static str,
         wanted: Wanted<'a>,
@@ -100,7 +107,7 @@ impl RedisBackend {
             self.check_open(operation)?;
             let found = self.look_around(operation, wanted, &look).await?;
             if !found.works.is_empty() {
-                return Ok(found.works);
+                return Ok(found.works.take());
             }
             let now = self.env().now();
             if now >= deadline && found.until > now {
@@ -121,7 +128,7 @@ impl RedisBackend {
     }
 
     /// Looks at all partitions that may have something, until there is enough.
-    async fn look_around<'a, T: Send, F>(
+    async fn look_around<'a, T: Lent, F>(
         &'a self,
         operation: &'static str,
         wanted: Wanted<'a>,
@@ -132,8 +139,12 @@ impl RedisBackend {
     {
         let all = self.partitions();
         let now = self.env().now();
-        let mut found =
-            Found { works: Vec::new(), until: Timestamp::MAX, failure: None, all_failed: true };
+        let mut found = Found {
+            works: self.no_loans(),
+            until: Timestamp::MAX,
+            failure: None,
+            all_failed: true,
+        };
         let mut open = Vec::new();
         // Each time another one is the first, so that none has to wait for ever.
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
@@ -165,7 +176,7 @@ impl RedisBackend {
     }
 
     /// Looks at some partitions once; those that have more.
-    async fn look_at<'a, T: Send, F>(
+    async fn look_at<'a, T: Lent, F>(
         &'a self,
         operation: &'static str,
         wanted: Wanted<'a>,
@@ -202,12 +213,12 @@ impl RedisBackend {
             let until = match looked {
                 Ok(look) => {
                     found.all_failed = false;
-                    found.works.extend(look.works);
-                    if look.more {
+                    found.works.append(look.works);
+                    if look.rest.more {
                         more.push(*partition);
                         continue;
                     }
-                    now + look.next.unwrap_or(Duration::MAX).min(self.doorbell().trust())
+                    now + look.rest.next.unwrap_or(Duration::MAX).min(self.doorbell().trust())
                 }
                 Err(error) => {
                     tracing::debug!(%error, partition = partition.home.number, "cannot look for work");

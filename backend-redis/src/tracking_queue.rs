@@ -11,23 +11,22 @@ use durable_core::ids::LeaseToken;
 use crate::args::Args;
 use crate::backend::RedisBackend;
 use crate::codec::{Damaged, Decoded};
-use crate::error::Effect;
-use crate::receive::{Bell, Look, Wanted};
-use crate::reply::{Reply, read};
+use crate::receive::{Bell, Look, LookRest, Wanted};
+use crate::reply::Reply;
 use crate::scripts::SCRIPTS;
 use crate::values;
 
 /// Most records in one look; bounds how long the script blocks the server.
 const RECORDS_MAX: usize = 512;
 
-fn read_works(mut reply: Reply) -> Decoded<Look<TrackingWork>> {
+fn read_works(mut reply: Reply) -> Decoded<(Vec<TrackingWork>, LookRest)> {
     let more = reply.signed()? == 1;
     let next = reply.number()?.map(Duration::from_micros);
     let mut works = Vec::new();
     while !reply.is_empty() {
         works.push(read_work(&mut reply)?);
     }
-    Ok(Look { works, more, next })
+    Ok((works, LookRest { more, next }))
 }
 
 fn read_work(reply: &mut Reply) -> Decoded<TrackingWork> {
@@ -57,8 +56,9 @@ impl TrackingQueue for RedisBackend {
         let look = |home: u16, max: usize| async move {
             let home = self.numbered(home);
             let args = Args::of(script, home).count(max).span(lease_for).bytes(&self.seed());
-            let answer = self.call(operation, Effect::Writes, script, args).await?;
-            read(operation, "an answer", read_works(Reply::new(operation, answer)?))
+            self.check_open(operation)?;
+            let (works, rest) = self.lend(operation, script, args, read_works).await?;
+            Ok(Look { works, rest })
         };
         let wanted = Wanted { bell: Bell::Tracking, queues: &[], max, wait: request.wait };
         self.receive(operation, wanted, look).await

@@ -7,10 +7,16 @@ mod server;
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
-use durable_core::backend::{Applied, BackendErrorKind, BackendResult, Retry};
+use durable_core::backend::{
+    Applied, BackendErrorKind, BackendResult, CommitOutcome, Disposition, Envelope,
+    ReceiveActivities, ReceiveTurns, Retry, TurnCommit, TurnWork,
+};
 use durable_core::client::Client;
-use durable_core::env::TokioEnv;
+use durable_core::env::{TokioEnv, timeout};
+use durable_core::ids::{MessageId, QueueName, WorkerId};
+use durable_core::time::Timestamp;
 
 use server::Server;
 
@@ -149,8 +155,6 @@ fn refusals(server: &Server) -> u64 {
 }
 
 async fn send_to(backend: &dyn durable_core::backend::Backend) -> BackendResult<()> {
-    use durable_core::backend::Envelope;
-    use durable_core::ids::MessageId;
     let id = MessageId::random(TokioEnv::shared().random_u128());
     let message = Envelope::new(id, "i-0".parse().unwrap(), 1, "body".into());
     backend.send(vec![message]).await.remove(0).map(drop)
@@ -219,4 +223,72 @@ async fn two_handles_share_a_hub_and_closing_one_leaves_the_other() {
     engine::start(&client, "j", 5).await;
     assert_eq!(engine::result(&client, "j").await, 5);
     worker.shutdown().await;
+}
+
+/// What a look would have brought to somebody who is gone was on loan until its lease ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dropped_receive_would_have_brought_is_given_back_at_once() {
+    let server = server_or_return!();
+    for partitions in [1, 4] {
+        let mut settings = server.settings(&format!("p{partitions}"));
+        settings.partitions = Some(partitions);
+        let backend = engine::connect(settings).await.unwrap();
+        let client = Client::new(backend.clone());
+        for n in 0..4 {
+            engine::start(&client, &format!("i-{n}"), 1).await;
+        }
+        gives_up(&server, backend.receive_turns(turns(Duration::ZERO))).await;
+        let mut commits = Vec::new();
+        while commits.len() < 4 {
+            let works = backend.receive_turns(turns(engine::LONG / 2)).await.unwrap();
+            assert!(!works.is_empty(), "of 4 turns in {partitions} some are on loan to nobody");
+            commits.extend(works.into_iter().map(with_a_task));
+        }
+        for outcome in backend.commit_turns(commits).await {
+            assert_eq!(outcome.unwrap(), CommitOutcome::Applied);
+        }
+        gives_up(&server, backend.receive_activities(tasks(Duration::ZERO))).await;
+        let mut found = 0;
+        while found < 4 {
+            let works = backend.receive_activities(tasks(engine::LONG / 2)).await.unwrap();
+            assert!(!works.is_empty(), "of 4 tasks in {partitions} some are on loan to nobody");
+            found += works.len();
+        }
+    }
+}
+
+/// While the server is slow, the one who asks gives up.
+async fn gives_up<T: std::fmt::Debug>(server: &Server, asked: impl Future<Output = T>) {
+    server.must(&["CLIENT", "PAUSE", "100000", "WRITE"]);
+    timeout(&*TokioEnv::shared(), Duration::from_millis(20), asked).await.unwrap_err();
+    server.must(&["CLIENT", "UNPAUSE"]);
+}
+
+fn turns(wait: Duration) -> ReceiveTurns {
+    let (max, messages_max, worker) = (8, 10, WorkerId(1));
+    ReceiveTurns { max, messages_max, lease_for: engine::LONG, wait, worker }
+}
+
+fn tasks(wait: Duration) -> ReceiveActivities {
+    let (queues, worker) = (vec![QueueName::default()], WorkerId(1));
+    ReceiveActivities { queues, max: 8, lease_for: engine::LONG, wait, worker }
+}
+
+fn with_a_task(work: TurnWork) -> TurnCommit {
+    let id = MessageId::of_action(work.execution, 1);
+    TurnCommit {
+        execution: work.execution,
+        expected_events: work.events,
+        at: Timestamp::EPOCH,
+        chunk: None,
+        consumed: work.messages.iter().map(|m| m.id).collect(),
+        cancelled: Vec::new(),
+        activities: vec![Envelope::new(id, work.lease.instance.clone(), 1, "task".into())],
+        messages: Vec::new(),
+        tracking: None,
+        record: None,
+        next: None,
+        disposition: Disposition::Ready,
+        lease: work.lease,
+    }
 }
