@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
+use parking_lot::Mutex;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Cmd, ConnectionAddr, IntoConnectionInfo as _, Pipeline, RedisConnectionInfo};
 use redis::{RedisResult, Value};
@@ -22,7 +23,14 @@ const CONNECT_TRIES: usize = 2;
 pub(crate) struct Node {
     pub(crate) address: RedisAddress,
     client: Client,
+    config: ConnectionManagerConfig,
+    current: Mutex<Current>,
+}
+
+/// The connection in use, and how many there were before it.
+struct Current {
     manager: ConnectionManager,
+    number: u64,
 }
 
 impl fmt::Debug for Node {
@@ -74,9 +82,23 @@ impl Node {
             .set_number_of_retries(CONNECT_TRIES)
             .set_min_delay(Duration::from_millis(50))
             .set_max_delay(Duration::from_millis(500));
-        let manager = ConnectionManager::new_lazy_with_config(client.clone(), config)
+        let manager = ConnectionManager::new_lazy_with_config(client.clone(), config.clone())
             .map_err(|e| from_redis("connect", Effect::Reads, e))?;
-        Ok(Self { address: address.clone(), client, manager })
+        let current = Mutex::new(Current { manager, number: 0 });
+        Ok(Self { address: address.clone(), client, config, current })
+    }
+
+    /// Puts a new connection in the place of one that gives no answers. What travels on the old
+    /// one may still arrive; nobody waits for more on it.
+    fn give_up(&self, number: u64) {
+        let mut current = self.current.lock();
+        if current.number != number {
+            return;
+        }
+        let config = self.config.clone();
+        if let Ok(manager) = ConnectionManager::new_lazy_with_config(self.client.clone(), config) {
+            *current = Current { manager, number: number + 1 };
+        }
     }
 
     /// For a connection beside the shared one.
@@ -90,7 +112,16 @@ impl Node {
         for command in commands {
             pipeline.add_command(command.clone());
         }
-        self.manager.clone().send_packed_commands(&pipeline, 0, commands.len()).await
+        let (mut manager, number) = {
+            let current = self.current.lock();
+            (current.manager.clone(), current.number)
+        };
+        let answers = manager.send_packed_commands(&pipeline, 0, commands.len()).await;
+        // The network may have lost the connection without telling either end.
+        if answers.as_ref().is_err_and(redis::RedisError::is_timeout) {
+            self.give_up(number);
+        }
+        answers
     }
 
     /// Calls a script; what the server does not know it for is called again once it does.

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use crate::shell::cargo_output;
 
 /// Adapters: name, package, test.
-const BACKENDS: [(&str, &str, &str); 6] = [
+const BACKENDS: [(&str, &str, &str); 7] = [
     ("memory", "conformance-tests", "memory"),
     ("sled", "backend-sled", "conformance"),
     // Its fixture starts a server of its own, and stops it.
     ("redis", "backend-redis", "conformance"),
+    ("redis-proxy", "backend-redis", "conformance_proxy"),
     ("redis-partitions", "backend-redis", "conformance_partitions"),
     ("redis-cluster", "backend-redis", "conformance_cluster"),
     ("aws", "backend-aws", "conformance"),

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 pub(crate) mod cluster;
+pub(crate) mod proxy;
 pub(crate) mod sentinel;
 
 use std::io::{BufRead as _, BufReader, Write as _};
