@@ -14,7 +14,7 @@ use durable_core::ids::InstanceId;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc;
 
 use crate::args::Args;
 use crate::error::Effect;
@@ -25,12 +25,15 @@ use crate::scripts::{SCRIPTS, Script};
 /// What is still to be done although nobody waits for it.
 type Rest = BoxFuture<'static, ()>;
 
+/// Most of that at the same time. What is too much is left to the ends of leases.
+const RESTS_MAX: usize = 256;
+
 /// Does it, until the hub is dropped and nothing is left.
-async fn finish(mut rests: UnboundedReceiver<Rest>) {
+async fn finish(mut rests: mpsc::Receiver<Rest>) {
     let mut open = FuturesUnordered::new();
     loop {
         tokio::select! {
-            rest = rests.recv() => match rest {
+            rest = rests.recv(), if open.len() < RESTS_MAX => match rest {
                 Some(rest) => open.push(rest),
                 None => return,
             },
@@ -96,19 +99,19 @@ pub(crate) struct Returns {
     link: Link,
     partitions: Arc<[Partition]>,
     /// To a task of its own: a future may be dropped where nothing can be spawned.
-    rests: UnboundedSender<Rest>,
+    rests: mpsc::Sender<Rest>,
 }
 
 impl Returns {
     pub(crate) fn new(link: &Link, partitions: &Arc<[Partition]>, env: &SharedEnv) -> Self {
-        let (rests, left) = unbounded_channel();
+        let (rests, left) = mpsc::channel(RESTS_MAX);
         env.spawn(Box::pin(finish(left)));
         Self { link: link.clone(), partitions: Arc::clone(partitions), rests }
     }
 
-    /// Leaves something to be done. Without a runtime nobody does it; then leases end by time.
+    /// Leaves something to be done. Where nobody can do it, leases end by time.
     fn leave(&self, rest: impl Future<Output = ()> + Send + 'static) {
-        let _ = self.rests.send(Box::pin(rest));
+        let _ = self.rests.try_send(Box::pin(rest));
     }
 
     fn give_back<T: Lent>(&self, works: &[T]) {
