@@ -11,7 +11,7 @@ use durable_core::ids::InstanceId;
 use durable_core::memory::Bells;
 use foldhash::HashMap;
 use futures_util::StreamExt as _;
-use redis::RedisResult;
+use redis::{RedisResult, Value};
 use tokio::sync::watch;
 
 use crate::error::{Effect, from_redis};
@@ -28,6 +28,11 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// How often a waiting call looks by itself while the subscription stands: rings may be lost with
 /// a connection that nobody has noticed to be dead, and ends of loans are not rung for.
 const LOOK_SUBSCRIBED: Duration = Duration::from_secs(2);
+
+/// How often the server is asked over the subscription whether it is still there, and how long it
+/// may take to answer. A network that swallows everything looks like one where nothing happens.
+const BEAT: Duration = Duration::from_secs(3);
+const BEAT_LIMIT: Duration = Duration::from_secs(5);
 
 /// How often it looks while there is no subscription.
 const LOOK_ALONE: Duration = Duration::from_millis(100);
@@ -166,17 +171,28 @@ impl Listener {
             )
         };
         let subscription = timeout(&*self.env, CONNECT_LIMIT, subscribe).await.map_err(late)?;
-        let mut subscription = subscription.map_err(|e| from_redis(OPERATION, Effect::Reads, e))?;
+        let subscription = subscription.map_err(|e| from_redis(OPERATION, Effect::Reads, e))?;
         self.doorbell.subscribed.store(true, Ordering::Release);
         // Whatever rang before is made up for by a look.
         self.doorbell.ring_all();
         let by_name: HashMap<&[u8], u16> =
             self.channels.iter().map(Vec::as_slice).zip(0..).collect();
-        let mut messages = subscription.on_message();
+        let (mut sink, mut messages) = subscription.split();
+        let silent = async {
+            loop {
+                self.env.sleep(BEAT).await;
+                let ping = sink.ping::<Value>();
+                if !matches!(timeout(&*self.env, BEAT_LIMIT, ping).await, Ok(Ok(_))) {
+                    return;
+                }
+            }
+        };
+        tokio::pin!(silent);
         loop {
             let message = tokio::select! {
                 message = messages.next() => message,
                 () = &mut changed => None,
+                () = &mut silent => None,
             };
             match message {
                 Some(message) => {

@@ -15,6 +15,7 @@ mod codec;
 mod config;
 mod doorbell;
 mod error;
+mod file;
 #[cfg(test)]
 mod fuzz;
 mod grouped;

@@ -1,6 +1,7 @@
 //! One server: a connection that mends itself, shared by all tasks.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
@@ -11,6 +12,7 @@ use redis::{RedisResult, Value};
 
 use crate::config::{RedisAddress, RedisLogin, RedisSettings};
 use crate::error::{Effect, from_redis};
+use crate::file;
 use crate::scripts::Script;
 
 /// How long making a connection may take.
@@ -25,6 +27,8 @@ pub(crate) struct Node {
     client: Client,
     config: ConnectionManagerConfig,
     current: Mutex<Current>,
+    /// Whether the server may have started anew since its file was looked at.
+    may_be_new: AtomicBool,
 }
 
 /// The connection in use, and how many there were before it.
@@ -85,7 +89,13 @@ impl Node {
         let manager = ConnectionManager::new_lazy_with_config(client.clone(), config.clone())
             .map_err(|e| from_redis("connect", Effect::Reads, e))?;
         let current = Mutex::new(Current { manager, number: 0 });
-        Ok(Self { address: address.clone(), client, config, current })
+        Ok(Self {
+            address: address.clone(),
+            client,
+            config,
+            current,
+            may_be_new: AtomicBool::new(true),
+        })
     }
 
     /// Puts a new connection in the place of one that gives no answers. What travels on the old
@@ -117,9 +127,19 @@ impl Node {
             (current.manager.clone(), current.number)
         };
         let answers = manager.send_packed_commands(&pipeline, 0, commands.len()).await;
-        // The network may have lost the connection without telling either end.
-        if answers.as_ref().is_err_and(redis::RedisError::is_timeout) {
-            self.give_up(number);
+        match &answers {
+            Ok(_) if self.may_be_new.swap(false, Ordering::AcqRel) => {
+                let renewed = file::renew(&mut manager).await;
+                self.may_be_new.fetch_or(!renewed, Ordering::AcqRel);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.may_be_new.store(true, Ordering::Release);
+                // The network may have lost the connection without telling either end.
+                if error.is_timeout() {
+                    self.give_up(number);
+                }
+            }
         }
         answers
     }

@@ -5,6 +5,7 @@
 mod engine;
 mod server;
 
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -223,6 +224,42 @@ async fn two_handles_share_a_hub_and_closing_one_leaves_the_other() {
     engine::start(&client, "j", 5).await;
     assert_eq!(engine::result(&client, "j").await, 5);
     worker.shutdown().await;
+}
+
+/// Redis leaves the beginning of a torn transaction in its file, and applied it at the start after
+/// the next.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_of_a_transaction_that_the_power_tore_does_not_come_back() {
+    let mut server = server_or_return!();
+    let backend = engine::connect(server.settings("p")).await.unwrap();
+    let client = Client::new(backend.clone());
+    engine::start(&client, "i", 1).await;
+    written_anew(&server).await;
+    server.kill();
+    let torn = b"*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$4\r\ntorn\r\n$1\r\n1\r\n*3\r\n$3\r\nSE";
+    let file = server::append_file(&server.append_dir());
+    std::fs::OpenOptions::new().append(true).open(file).unwrap().write_all(torn).unwrap();
+    server.restart();
+    assert_eq!(server.must(&["EXISTS", "torn"]).trim(), ":0");
+    while client.start(engine::steps(), 1).id("j").send().await.is_err() {}
+    written_anew(&server).await;
+    server.kill();
+    server.restart();
+    assert_eq!(server.must(&["EXISTS", "torn"]).trim(), ":0", "half of it is back");
+}
+
+/// Waits until the server has written its file anew, which takes a second at least.
+async fn written_anew(server: &Server) {
+    let deadline = TokioEnv::shared().now() + engine::LONG / 4;
+    while TokioEnv::shared().now() < deadline {
+        let info = server.must(&["INFO", "persistence"]);
+        if !info.contains("aof_last_rewrite_time_sec:-1")
+            && info.contains("aof_rewrite_in_progress:0")
+        {
+            return;
+        }
+        TokioEnv::shared().sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// What a look would have brought to somebody who is gone was on loan until its lease ended.

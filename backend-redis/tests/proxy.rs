@@ -78,12 +78,39 @@ async fn a_connection_that_became_a_black_hole_is_given_up() {
     survives(&[WireFault::BlackHole], 5, 8).await;
 }
 
+/// Nobody noticed, and from then on everything was found by looking every two seconds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_that_became_a_black_hole_is_made_anew() {
+    if !server::available() {
+        return;
+    }
+    let server = Server::start(&[]);
+    let proxy = before(&server, WirePlan::at([]));
+    let _backend = engine::connect(through(&proxy)).await.unwrap();
+    let first = timeout(&*TokioEnv::shared(), engine::LONG, subscriber(&server, "")).await;
+    proxy.swallow_all();
+    let other = subscriber(&server, first.as_deref().unwrap());
+    timeout(&*TokioEnv::shared(), engine::LONG, other).await.expect("nobody noticed");
+}
+
+/// The name of a connection that is subscribed, once there is another than this.
+async fn subscriber(server: &Server, not: &str) -> String {
+    loop {
+        let list = server.must(&["CLIENT", "LIST", "TYPE", "pubsub"]);
+        let mut names = list.split_whitespace().filter(|word| word.starts_with("id="));
+        if let Some(name) = names.find(|name| *name != not) {
+            return name.to_owned();
+        }
+        TokioEnv::shared().sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_at_once_ends_once() {
     survives(&WireFault::ALL, 20, 60).await;
 }
 
-/// Every twelfth check, beginning with another one each time; all of them by
+/// Every fortieth check, beginning with another one each time; all of them by
 /// `cargo xtask conformance --backend redis-proxy`.
 #[test]
 fn some_of_the_suite_passes_over_a_slow_and_tearing_network() {
@@ -99,9 +126,9 @@ fn some_of_the_suite_passes_over_a_slow_and_tearing_network() {
         settings.prefix = format!("{}:", place.name);
         Ok(RedisStore::connect(settings, env).await?.hub(&hub).await? as Arc<_>)
     });
-    let first = usize::try_from(seed % 12).unwrap();
+    let first = usize::try_from(seed % 40).unwrap();
     let mut passed = 0;
-    for check in checks().iter().skip(first).step_by(12) {
+    for check in checks().iter().skip(first).step_by(40) {
         if check.need.missing(&capabilities).is_some() {
             continue;
         }
@@ -110,7 +137,7 @@ fn some_of_the_suite_passes_over_a_slow_and_tearing_network() {
         }
         passed += 1;
     }
-    assert!(passed > 10 && proxy.injected() > 0, "{passed} checks, {proxy:?}");
+    assert!(passed > 5 && proxy.injected() > 0, "{passed} checks, {proxy:?}");
 }
 
 #[test]

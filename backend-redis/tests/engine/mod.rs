@@ -36,6 +36,8 @@ pub(crate) async fn worker(backend: Arc<dyn Backend>) -> Worker {
     let mut options = WorkerOptions::default();
     options.lease = Duration::from_secs(1);
     options.turns_per_fetch = 8;
+    // On a machine that is busy such leases end often; that is no poison.
+    options.deliveries_max = 1_000;
     Worker::builder(backend)
         .options(options)
         .activity_fn("inc", |_ctx, n: u32| async move { Ok::<_, Failure>(n + 1) })

@@ -9,7 +9,7 @@ pub(crate) mod sentinel;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
@@ -143,9 +143,9 @@ impl Server {
         settings
     }
 
-    /// The file that it appends to.
-    pub(crate) fn append_file(&self) -> PathBuf {
-        self.dir.join("appendonlydir/appendonly.aof.1.incr.aof")
+    /// Where the files are that it appends to.
+    pub(crate) fn append_dir(&self) -> PathBuf {
+        self.dir.join("appendonlydir")
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -169,6 +169,17 @@ impl Server {
             std::thread::yield_now();
         }
     }
+}
+
+/// The file that a server appends to now: the one with the highest number.
+pub(crate) fn append_file(dir: &Path) -> PathBuf {
+    let number = |path: &PathBuf| {
+        let name = path.file_name()?.to_str()?;
+        name.strip_prefix("appendonly.aof.")?.strip_suffix(".incr.aof")?.parse::<u64>().ok()
+    };
+    let files = std::fs::read_dir(dir).unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+    let (_, newest) = files.filter_map(|path| Some((number(&path)?, path))).max().unwrap();
+    newest
 }
 
 impl Drop for Server {

@@ -90,6 +90,8 @@ struct Shared {
     chunks: AtomicU64,
     injected: AtomicU64,
     calm: AtomicBool,
+    /// How often all connections became black holes.
+    swallowed: AtomicU64,
 }
 
 /// The proxy, on a free port of the loopback device.
@@ -108,8 +110,8 @@ impl FaultyProxy {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let (chunks, injected) = (AtomicU64::new(0), AtomicU64::new(0));
-        let calm = AtomicBool::new(false);
-        let shared = Arc::new(Shared { server, plan, chunks, injected, calm });
+        let (calm, swallowed) = (AtomicBool::new(false), AtomicU64::new(0));
+        let shared = Arc::new(Shared { server, plan, chunks, injected, calm, swallowed });
         let (stop, mut stopped) = watch::channel(());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let serving = Arc::clone(&shared);
@@ -132,6 +134,11 @@ impl FaultyProxy {
     /// How many faults there were.
     pub(crate) fn injected(&self) -> u64 {
         self.shared.injected.load(Ordering::Relaxed)
+    }
+
+    /// Every connection that there is becomes a black hole; new ones are none.
+    pub(crate) fn swallow_all(&self) {
+        self.shared.swallowed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// No more faults from here on; what is in a black hole stays there.
@@ -181,12 +188,16 @@ async fn pump(
     shared: &Shared,
 ) -> End {
     let mut buffer = vec![0; 16 * 1024];
+    let swallowed = shared.swallowed.load(Ordering::Relaxed);
     loop {
         let Ok(length @ 1..) = from.read(&mut buffer).await else { return End::Closed };
         let bytes = &buffer[..length];
         let chunk = shared.chunks.fetch_add(1, Ordering::Relaxed);
         let calm = shared.calm.load(Ordering::Relaxed);
-        let fault = shared.plan.fault(chunk).filter(|_| !calm);
+        let mut fault = shared.plan.fault(chunk).filter(|_| !calm);
+        if shared.swallowed.load(Ordering::Relaxed) > swallowed {
+            fault = Some(WireFault::BlackHole);
+        }
         shared.injected.fetch_add(u64::from(fault.is_some()), Ordering::Relaxed);
         let (half, _) = bytes.split_at(length / 2);
         let written = match fault {

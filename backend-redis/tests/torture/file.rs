@@ -1,12 +1,14 @@
 //! The append-only file of a server, and how much of it is left when the power goes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use durable_core::env::TokioEnv;
 use durable_core::time::Timestamp;
 use parking_lot::Mutex;
+
+use crate::server::append_file;
 
 /// What `everysec` may leave unflushed, as documented.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -22,51 +24,64 @@ pub(crate) fn kept_by_a_killed_server() -> Timestamp {
     TokioEnv::shared().now() - HELD_BACK
 }
 
-/// How long the file was at some times.
-pub(crate) struct File {
+/// How long which file was at some time.
+struct Sample {
+    at: Timestamp,
     path: PathBuf,
-    lengths: Arc<Mutex<Vec<(Timestamp, u64)>>>,
+    length: u64,
 }
 
-fn length(path: &PathBuf) -> u64 {
-    std::fs::metadata(path).map_or(0, |file| file.len())
+impl Sample {
+    fn take(dir: &Path) -> Self {
+        // The time first: what was written before it is in the file by now.
+        let at = TokioEnv::shared().now();
+        let path = append_file(dir);
+        let length = std::fs::metadata(&path).map_or(0, |file| file.len());
+        Self { at, path, length }
+    }
+}
+
+/// The file, which is another one after it was written anew.
+pub(crate) struct File {
+    dir: PathBuf,
+    samples: Arc<Mutex<Vec<Sample>>>,
 }
 
 impl File {
-    pub(crate) fn watch(path: PathBuf) -> Self {
-        assert!(path.exists(), "{} is not there", path.display());
-        let lengths = Arc::new(Mutex::new(Vec::new()));
-        let (watched, kept) = (path.clone(), Arc::downgrade(&lengths));
+    pub(crate) fn watch(dir: PathBuf) -> Self {
+        let samples = Arc::new(Mutex::new(vec![Sample::take(&dir)]));
+        let (watched, kept) = (dir.clone(), Arc::downgrade(&samples));
         TokioEnv::shared().spawn(Box::pin(async move {
-            while let Some(lengths) = kept.upgrade() {
+            while let Some(samples) = kept.upgrade() {
                 {
-                    // The time first: what was written before it is in the file by now.
-                    let mut lengths = lengths.lock();
-                    let at = TokioEnv::shared().now();
-                    lengths.push((at, length(&watched)));
+                    let mut samples = samples.lock();
+                    samples.push(Sample::take(&watched));
                 }
-                drop(lengths);
+                drop(samples);
                 TokioEnv::shared().sleep(Duration::from_millis(10)).await;
             }
         }));
-        Self { path, lengths }
+        Self { dir, samples }
     }
 
     /// Cuts off some of what was written in the last second, in the midst of a command if it so
     /// happens. Whatever was acknowledged until the time that it answers is kept.
     pub(crate) fn cut(&self, choice: u64) -> Timestamp {
-        let mut lengths = self.lengths.lock();
-        let (now, end) = (TokioEnv::shared().now(), length(&self.path));
-        let safe = lengths.iter().rev().find(|(at, _)| *at + WINDOW <= now);
-        let safe = safe.map_or(end, |(_, length)| *length);
-        let kept = safe + choice % (end - safe + 1);
-        let file = std::fs::OpenOptions::new().write(true).open(&self.path).unwrap();
+        let mut samples = self.samples.lock();
+        let end = Sample::take(&self.dir);
+        // The file before this one was flushed when this one was begun.
+        samples.retain(|sample| sample.path == end.path);
+        let safe = samples.iter().rev().find(|sample| sample.at + WINDOW <= end.at);
+        let safe = safe.map_or(0, |sample| sample.length);
+        let kept = safe + choice % (end.length - safe + 1);
+        let file = std::fs::OpenOptions::new().write(true).open(&end.path).unwrap();
         file.set_len(kept).unwrap();
-        let last = lengths.iter().rev().find(|(_, length)| *length <= kept);
-        let last = last.map_or(Timestamp::EPOCH, |(at, _)| *at);
-        // Lengths of a file that is gone say nothing about the one that grows from here.
-        lengths.clear();
-        lengths.push((now, kept));
+        let last = samples.iter().rev().find(|sample| sample.length <= kept);
+        let begun = samples.first().map_or(end.at, |first| first.at);
+        let last = last.map_or(begun, |sample| sample.at);
+        // Lengths of what is gone say nothing about what grows from here.
+        samples.clear();
+        samples.push(Sample { length: kept, ..end });
         last - HELD_BACK
     }
 }

@@ -66,9 +66,9 @@ async fn campaign(name: &str, fsync: &str, crash: Crash) {
         return;
     }
     let mut plan = Plan::from_environment();
-    // One file for the whole time, so that its length says what was written when.
+    // The workers have the file written anew after each start; more of that would hide nothing.
     let mut server = Server::start(&["--appendfsync", fsync, "--auto-aof-rewrite-percentage", "0"]);
-    let file = File::watch(server.append_file());
+    let file = File::watch(server.append_dir());
     let mut fleet = Fleet::new(server.port());
     fleet.grow(WORKERS.0);
     let backend = engine::connect(server.settings("p")).await.unwrap();
