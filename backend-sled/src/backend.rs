@@ -163,8 +163,7 @@ impl Backend for SledBackend {
         hub.bells.ring_all();
         let written = hub.safe("close", last).await;
         // The committer says so when it has ended; only then may the hub be opened again.
-        let mut progress = hub.progress.subscribe();
-        let _ = progress.wait_for(|p| p.failed.is_some()).await;
+        let _ = hub.progress.reached(u64::MAX).await;
         written
     }
 }

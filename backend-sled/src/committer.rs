@@ -12,6 +12,7 @@ use crate::crash_point::crash_point;
 use crate::high_water::HighWater;
 use crate::hub::Hub;
 use crate::keys;
+use crate::progress::Stop;
 use crate::suspects::OnLoan;
 use crate::tenant::Tenant;
 
@@ -43,10 +44,8 @@ impl Committer {
             self.hub.fail(&error);
         }
         self.high_water.sync();
-        self.hub.progress.send_modify(|p| {
-            let stopped = "the backend was closed".to_owned();
-            p.failed.get_or_insert((BackendErrorKind::Closed, stopped));
-        });
+        let text = "the backend was closed".to_owned();
+        self.hub.progress.end(Stop { kind: BackendErrorKind::Closed, text });
     }
 
     fn rounds(&mut self) -> BackendResult<()> {
@@ -112,7 +111,7 @@ impl Committer {
             inner.state.publish_tasks(last);
             (inner.state.take_signals(), std::mem::take(&mut inner.changed))
         };
-        self.hub.progress.send_if_modified(|p| std::mem::replace(&mut p.safe, last) != last);
+        self.hub.progress.advance(last);
         self.hub.ring(signals);
         self.hub.bells.ring_changed(&changed);
     }

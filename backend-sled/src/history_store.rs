@@ -7,6 +7,8 @@ use durable_core::backend::{
     BackendResult, HistoryChunk, HistoryPage, HistoryRead, HistoryStore, InstancePage,
     InstanceQuery, InstanceRecord, PageCursor, PurgeOutcome,
 };
+use durable_core::env::Elapsed;
+use durable_core::hot::Wanted;
 use durable_core::ids::{ExecutionId, InstanceId};
 
 use crate::backend::SledBackend;
@@ -26,11 +28,12 @@ const PAGE_LOOKS: usize = 20_000;
 struct Watch<'a> {
     hub: &'a Hub,
     instance: &'a InstanceId,
+    wanted: Wanted,
 }
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        self.hub.inner.lock().state.unwatch(self.instance);
+        self.hub.inner.lock().state.unwatch(self.instance, self.wanted);
         self.hub.bells.leave(self.instance);
     }
 }
@@ -62,6 +65,57 @@ impl SledBackend {
             // It came into memory between the two looks, or is leaving it.
             Some(Ok(snapshot)) => Ok(Some((snapshot.record, 0))),
             None => Ok(None),
+        }
+    }
+
+    /// What there is to answer to a watch, once it is safe; `None` when it has to wait.
+    async fn look(
+        &self,
+        operation: &'static str,
+        instance: &InstanceId,
+        wanted: Wanted,
+    ) -> BackendResult<Option<Option<InstanceRecord>>> {
+        match self.find(instance)? {
+            Some((record, number)) if wanted.is(&record) => {
+                self.state().safe(operation, number).await?;
+                Ok(Some(Some(record)))
+            }
+            None if wanted == Wanted::End => Ok(Some(None)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Waits for something to become of an instance. `Err` when the time passes first.
+    async fn wait_for(
+        &self,
+        operation: &'static str,
+        instance: &InstanceId,
+        wanted: Wanted,
+        wait: Duration,
+    ) -> BackendResult<Result<Option<InstanceRecord>, Elapsed>> {
+        let hub = self.state();
+        hub.check_open(operation)?;
+        let deadline = hub.env.now() + wait;
+        let bell = hub.bells.listen(instance);
+        hub.inner.lock().state.watch(instance, wanted);
+        let _watch = Watch { hub, instance, wanted };
+        loop {
+            let rung = bell.notified();
+            tokio::pin!(rung);
+            rung.as_mut().enable();
+            if let Some(answer) = self.look(operation, instance, wanted).await? {
+                return Ok(Ok(answer));
+            }
+            let now = hub.env.now();
+            if now >= deadline {
+                return Ok(Err(Elapsed));
+            }
+            tokio::select! {
+                biased;
+                () = rung => {}
+                () = hub.env.sleep(deadline.since(now)) => {}
+            }
+            hub.check_open(operation)?;
         }
     }
 
@@ -172,32 +226,21 @@ impl HistoryStore for SledBackend {
         seen: u64,
         wait: Duration,
     ) -> BackendResult<Option<InstanceRecord>> {
-        let hub = self.state();
-        hub.check_open("watch")?;
-        let deadline = hub.env.now() + wait;
-        let bell = hub.bells.listen(instance);
-        hub.inner.lock().state.watch(instance);
-        let _watch = Watch { hub, instance };
-        loop {
-            let rung = bell.notified();
-            tokio::pin!(rung);
-            rung.as_mut().enable();
-            if let Some((record, number)) = self.find(instance)?.filter(|(r, _)| r.revision > seen)
-            {
-                hub.safe("watch", number).await?;
-                return Ok(Some(record));
-            }
-            let now = hub.env.now();
-            if now >= deadline {
-                return Ok(None);
-            }
-            tokio::select! {
-                biased;
-                () = rung => {}
-                () = hub.env.sleep(deadline.since(now)) => {}
-            }
-            hub.check_open("watch")?;
+        let newer = self.wait_for("watch", instance, Wanted::Newer(seen), wait).await?;
+        Ok(newer.unwrap_or(None))
+    }
+
+    async fn watch_end(
+        &self,
+        instance: &InstanceId,
+        wait: Duration,
+    ) -> BackendResult<Option<InstanceRecord>> {
+        if let Ok(ended) = self.wait_for("watch_end", instance, Wanted::End, wait).await? {
+            return Ok(ended);
         }
+        let Some((record, number)) = self.find(instance)? else { return Ok(None) };
+        self.state().safe("watch_end", number).await?;
+        Ok(Some(record))
     }
 
     async fn list(&self, query: InstanceQuery) -> BackendResult<InstancePage> {

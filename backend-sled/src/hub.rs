@@ -11,19 +11,12 @@ use durable_core::ids::{HubName, InstanceId, LeaseToken, MessageId};
 use durable_core::memory::Bells;
 use durable_core::time::Timestamp;
 use parking_lot::{Condvar, Mutex};
-use tokio::sync::watch;
 
 use crate::checkpoint::Cycle;
 use crate::disk::Disk;
 use crate::log::{Change, Group};
+use crate::progress::{Progress, Stop};
 use crate::suspects::Suspects;
-
-/// How far the log is safe, or why it is not going on.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Progress {
-    pub(crate) safe: u64,
-    pub(crate) failed: Option<(BackendErrorKind, String)>,
-}
 
 /// What is behind the lock.
 #[derive(Debug)]
@@ -48,7 +41,7 @@ pub(crate) struct Hub {
     pub(crate) disk: Disk,
     pub(crate) inner: Mutex<Inner>,
     pub(crate) work: Condvar,
-    pub(crate) progress: watch::Sender<Progress>,
+    pub(crate) progress: Progress,
     pub(crate) bells: Bells,
     pub(crate) closed: AtomicBool,
 }
@@ -114,8 +107,8 @@ impl Hub {
                 "the backend was closed",
             ));
         }
-        match &self.progress.borrow().failed {
-            Some((kind, text)) => Err(stopped(*kind, operation, text.clone())),
+        match self.progress.stop() {
+            Some(Stop { kind, text }) => Err(stopped(kind, operation, text)),
             None => Ok(()),
         }
     }
@@ -148,25 +141,11 @@ impl Hub {
     /// # Errors
     /// The committer's error; whether the change will be there after the next open is unknown.
     pub(crate) async fn safe(&self, operation: &'static str, number: u64) -> BackendResult<()> {
-        if self.progress.borrow().safe >= number {
+        if self.progress.safe() >= number {
             return Ok(());
         }
-        let mut progress = self.progress.subscribe();
-        let reached = progress.wait_for(|p| p.safe >= number || p.failed.is_some()).await;
-        match reached {
-            Ok(p) if p.safe >= number => Ok(()),
-            Ok(p) => {
-                let (kind, text) =
-                    p.failed.clone().unwrap_or((BackendErrorKind::Internal, String::new()));
-                Err(stopped(kind, operation, text).unknown())
-            }
-            Err(_) => Err(BackendError::new(
-                BackendErrorKind::Closed,
-                operation,
-                "the backend was closed",
-            )
-            .unknown()),
-        }
+        let reached = self.progress.reached(number).await;
+        reached.map_err(|Stop { kind, text }| stopped(kind, operation, text).unknown())
     }
 
     /// Gives each item of a batch its own answer once its change is safe.
@@ -178,7 +157,7 @@ impl Hub {
         let last = answers.iter().flatten().map(|(_, number)| *number).max().unwrap_or(0);
         let failed =
             self.safe(operation, last).await.err().map(|e| (e.kind(), e.context().to_owned()));
-        let safe = self.progress.borrow().safe;
+        let safe = self.progress.safe();
         answers
             .into_iter()
             .map(|answer| {
@@ -195,7 +174,7 @@ impl Hub {
 
     pub(crate) fn fail(&self, error: &BackendError) {
         tracing::error!(hub = %self.name, %error, "the store takes no more changes");
-        self.progress.send_modify(|p| p.failed = Some((error.kind(), error.context().to_owned())));
+        self.progress.end(Stop { kind: error.kind(), text: error.context().to_owned() });
         self.bells.ring_all();
     }
 }

@@ -23,6 +23,7 @@ mod hub;
 mod keys;
 mod log;
 mod orchestration_queue;
+mod progress;
 mod receive;
 mod recovery;
 mod store;

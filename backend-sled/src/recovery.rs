@@ -11,16 +11,16 @@ use durable_core::ids::{HubName, InstanceId};
 use durable_core::memory::Bells;
 use durable_core::time::Timestamp;
 use parking_lot::{Condvar, Mutex};
-use tokio::sync::watch;
 
 use crate::committer::Committer;
 use crate::crash_point::crash_point;
 use crate::disk::{Disk, check_format, owned, read_row};
 use crate::error::{damaged, from_sled};
 use crate::high_water::{HighWater, lost};
-use crate::hub::{Hub, Inner, Progress};
+use crate::hub::{Hub, Inner};
 use crate::keys;
 use crate::log::{Change, Group, Logged, read_group, unseal_envelopes};
+use crate::progress::Progress;
 use crate::store::SledStore;
 use crate::suspects::Suspects;
 use crate::tenant::Tenant;
@@ -79,14 +79,13 @@ pub(crate) fn open(
         cycle: None,
         closing: false,
     };
-    let progress = Progress { safe: last, failed: None };
     let hub = Arc::new(Hub {
         env,
         name,
         disk,
         inner: Mutex::new(inner),
         work: Condvar::new(),
-        progress: watch::Sender::new(progress),
+        progress: Progress::new(last),
         bells: Bells::default(),
         closed: AtomicBool::new(false),
     });

@@ -26,6 +26,13 @@ pub(crate) struct Args {
     pub(crate) json: Option<PathBuf>,
     /// A report to be shown again instead of measuring.
     pub(crate) show: Option<PathBuf>,
+    /// Count machine instructions instead of measuring.
+    pub(crate) instructions: bool,
+    /// The folder of the peers, if they are to run too.
+    pub(crate) peers: Option<PathBuf>,
+    /// Count the flushes of a server that is started here.
+    pub(crate) trace_flushes: bool,
+    pub(crate) help: bool,
 }
 
 /// The table: workload, in flight, count.
@@ -48,27 +55,51 @@ const TABLE: &[(&str, usize, usize)] = &[
 /// Stores of the whole table.
 const BACKENDS: [&str; 4] = ["memory:", "sled:", "redis:everysec", "redis:always"];
 
-/// What a server in another process, or a single core, would take too long for, or what says
-/// nothing about a store.
+/// What says nothing about a store, or what only a store that outlives the process can do.
 const LEFT_OUT: &[(&str, &str)] = &[
     ("replay", "sled:"),
     ("recovery", "memory:"),
     ("replay", "redis:everysec"),
     ("replay", "redis:always"),
-    ("parked", "redis:everysec"),
-    ("parked", "redis:always"),
-    ("recovery", "redis:everysec"),
-    ("recovery", "redis:always"),
-    ("overload", "redis:everysec"),
-    ("overload", "redis:always"),
 ];
 
-const USAGE: &str =
-    "usage: cargo xtask bench [WORKLOAD] [--backend URL] [--in-flight N] [--count N] [--repeat R] [--json FILE]
-workloads: hello5 fanout100 fanout10000 chain2000 children events replay parked recovery overload
-backends: memory: sled: sled:PATH redis:everysec redis:always redis://HOST:PORT
-Without a workload: the whole table, on --backend or on all; with --json also tables and plots beside FILE.
---show FILE: no measuring; tables and plots of a report again.";
+/// Counts where a server in another process would take minutes for the usual ones.
+const SMALLER: &[(&str, usize)] = &[("parked", 100_000), ("recovery", 10_000), ("overload", 2_000)];
+
+pub(crate) const USAGE: &str = "\
+usage: cargo xtask bench [WORKLOAD] [OPTIONS]
+
+Measures one workload, or without one the whole table, each case in a process of its own.
+
+workloads
+  hello5       one orchestration of five sequential trivial activities
+  fanout100    a hundred activities at once, and join
+  fanout10000  ten thousand activities at once, and join
+  chain2000    two thousand sequential activities: cost of a step at the end and at the beginning
+  children     ten child orchestrations with an activity each
+  events       two orchestrations that send each other ten events each
+  replay       bringing an orchestration back over a long history (--count: events), without a store
+  parked       instances that wait on a timer: memory for each
+  recovery     instances are started, the process is killed, the store opened again
+  overload     many starts at once against a worker that runs four activities at a time
+
+options
+  --backend URL     memory: | sled: (a fresh folder) | sled:PATH | redis:everysec | redis:always (a
+                    server of its own) | redis://HOST:PORT; default: all for the table, memory: and
+                    sled: for one workload
+  --in-flight N     orchestrations under way at the same time; default: as in the table
+  --count N         orchestrations (or instances, or events) in all; default: as in the table
+  --repeat R        runs of each case; the table shows the middle, smallest and largest; default 1
+  --json FILE       rows as JSON; for the whole table also FILE with .txt for the table, and plots
+                    (hello5.svg, fanout100.svg) beside it
+  --peers           after our own cases of each repetition also the programs in benchmarks/peers,
+                    which are built first; see the README there
+  --trace-flushes   count the flushes of a Redis server with strace, which slows it down; the table
+                    does so in a run of its own whose times are not used
+  --show FILE       no measuring; table and plots of a report again
+  --instructions    no measuring of time: counts with valgrind how many machine instructions a
+                    hello5 in memory takes
+  --help            this text";
 
 impl Args {
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
@@ -80,6 +111,10 @@ impl Args {
             repeat: 1,
             json: None,
             show: None,
+            instructions: false,
+            peers: None,
+            trace_flushes: false,
+            help: false,
         };
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"));
@@ -92,7 +127,10 @@ impl Args {
                 "--repeat" => args.repeat = number(value()?)?.max(1),
                 "--json" => args.json = Some(value()?.into()),
                 "--show" => args.show = Some(value()?.into()),
-                "--help" | "-h" => return Err(USAGE.to_owned()),
+                "--peers" => args.peers = Some("benchmarks/peers".into()),
+                "--trace-flushes" => args.trace_flushes = true,
+                "--instructions" => args.instructions = true,
+                "--help" | "-h" => args.help = true,
                 name if !name.starts_with('-') && args.workload.is_none() => {
                     args.workload = Some(word)
                 }
@@ -122,9 +160,9 @@ impl Args {
                     let (_, in_flight, count) = default.unwrap_or(&("", 100, 100_000));
                     cases.push(Case {
                         workload: workload.clone(),
-                        backend,
                         in_flight: self.in_flight.unwrap_or(*in_flight),
-                        count: self.count.unwrap_or(*count),
+                        count: self.count.unwrap_or_else(|| usual(workload, &backend, *count)),
+                        backend,
                     });
                 }
                 None => {
@@ -136,12 +174,52 @@ impl Args {
                             workload: (*name).to_owned(),
                             backend: backend.clone(),
                             in_flight: *in_flight,
-                            count: *count,
+                            count: usual(name, &backend, *count),
                         }
                     }));
                 }
             }
         }
         cases
+    }
+}
+
+/// The count of a case unless another is asked for.
+fn usual(workload: &str, backend: &str, count: usize) -> usize {
+    let smaller = SMALLER.iter().filter(|_| backend.starts_with("redis:"));
+    smaller.copied().find(|(name, _)| *name == workload).map_or(count, |(_, smaller)| smaller)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Args {
+        Args::parse(line.split_whitespace().map(str::to_owned)).unwrap()
+    }
+
+    #[test]
+    fn without_arguments_it_is_the_whole_table_on_all_backends() {
+        let cases = parse("").cases();
+        assert_eq!(cases.len(), TABLE.len() * BACKENDS.len() - LEFT_OUT.len());
+    }
+
+    #[test]
+    fn what_is_asked_for_goes_before_the_table() {
+        let cases = parse("parked --backend redis:always --in-flight 7").cases();
+        assert_eq!(cases.len(), 1);
+        assert_eq!((cases[0].in_flight, cases[0].count), (7, 100_000));
+        assert_eq!(parse("hello5 --backend memory: --count 3").cases()[0].count, 3);
+    }
+
+    #[test]
+    fn every_option_is_explained() {
+        let source = include_str!("args.rs");
+        let matched = source.lines().filter_map(|line| line.trim().strip_prefix("\"--"));
+        let options: Vec<_> = matched.filter_map(|rest| rest.split('"').next()).collect();
+        assert!(options.len() >= 10, "{options:?}");
+        for option in options {
+            assert!(USAGE.contains(&format!("\n  --{option} ")), "--{option}");
+        }
     }
 }

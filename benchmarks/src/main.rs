@@ -9,7 +9,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod args;
+mod instructions;
 mod measure;
+mod peers;
 mod plot;
 mod redis_server;
 mod report;
@@ -20,7 +22,7 @@ mod workloads;
 
 use std::path::Path;
 
-use args::Args;
+use args::{Args, Case};
 use report::Measured;
 use suite::Report;
 
@@ -32,13 +34,21 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
     let args = Args::parse(std::env::args().skip(1))?;
+    if args.help {
+        println!("{}", args::USAGE);
+        return Ok(());
+    }
+    if args.instructions {
+        return instructions::run();
+    }
     if args.is_table() { whole_table(&args) } else { one_workload(&args) }
 }
 
 fn one_workload(args: &Args) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut rows = Vec::new();
     for case in args.cases() {
+        let runtime = runtime(&case)?;
+        redis_server::trace_flushes(args.trace_flushes);
         for _ in 0..args.repeat {
             let row = runtime.block_on(workloads::run(&case))?;
             eprintln!("{}", report::line(&row));
@@ -49,6 +59,16 @@ fn one_workload(args: &Args) -> Result<()> {
         std::fs::write(path, serde_json::to_string_pretty(&rows)?)?;
     }
     Ok(())
+}
+
+/// All cores, but for what is to run alike every time.
+fn runtime(case: &Case) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = if case.workload == workloads::COUNTED {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    builder.enable_all().build()
 }
 
 fn whole_table(args: &Args) -> Result<()> {

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::redis_server;
+
 /// Figures of a process at one moment.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Usage {
@@ -18,16 +20,30 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// Reads the figures; those the system does not give are zero.
+    /// Reads the figures of this process and of the server it started, if it did; those the
+    /// system does not give are zero.
     pub(crate) fn now() -> Self {
-        let mut usage = Self { flushes: crate::setup::flushes(), ..Self::default() };
-        if let Ok(stat) = std::fs::read_to_string("/proc/self/stat") {
-            let rest: Vec<_> =
-                stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-            let ticks = |at: usize| rest.get(at).and_then(|t| t.parse::<u64>().ok()).unwrap_or(0);
-            usage.cpu = Duration::from_millis((ticks(11) + ticks(12)) * 10);
+        let mut usage = Self::of("self");
+        if let Some(server) = redis_server::pid() {
+            let server = Self::of(&server.to_string());
+            usage.cpu += server.cpu;
+            usage.peak_memory += server.peak_memory;
+            usage.memory += server.memory;
+            usage.written += server.written;
         }
-        for line in std::fs::read_to_string("/proc/self/status").unwrap_or_default().lines() {
+        usage.flushes = crate::setup::flushes() + redis_server::flushes();
+        usage
+    }
+
+    fn of(process: &str) -> Self {
+        let read =
+            |file| std::fs::read_to_string(format!("/proc/{process}/{file}")).unwrap_or_default();
+        let mut usage = Self::default();
+        let stat = read("stat");
+        let rest: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |at: usize| rest.get(at).and_then(|t| t.parse::<u64>().ok()).unwrap_or(0);
+        usage.cpu = Duration::from_millis((ticks(11) + ticks(12)) * 10);
+        for line in read("status").lines() {
             let kb = |l: &str| {
                 l.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * 1024
             };
@@ -37,7 +53,7 @@ impl Usage {
                 usage.memory = kb(line);
             }
         }
-        for line in std::fs::read_to_string("/proc/self/io").unwrap_or_default().lines() {
+        for line in read("io").lines() {
             if let Some(bytes) = line.strip_prefix("write_bytes: ") {
                 usage.written = bytes.parse().unwrap_or(0);
             }

@@ -1,7 +1,7 @@
 //! Bars as SVG, without any library.
 
 use crate::suite::Report;
-use crate::table::groups;
+use crate::table::{Group, groups};
 
 const WIDTH: f64 = 720.0;
 const LEFT: f64 = 260.0;
@@ -14,7 +14,7 @@ pub(crate) fn throughput(report: &Report, workload: &str) -> String {
         groups(&report.rows).into_iter().filter(|g| g.first.workload == workload).collect();
     let most = groups.iter().map(|g| g.spread(|r| r.per_s).2).fold(1.0, f64::max);
     let scale = (WIDTH - LEFT - 90.0) / most;
-    let height = 50.0 + STEP * groups.len() as f64;
+    let height = 86.0 + STEP * groups.len() as f64;
     let mut svg = format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" font-family="sans-serif" font-size="13"><text x="10" y="22" font-size="15">{workload}: per second ({}, {})</text>"#,
         report.date, report.commit
@@ -30,6 +30,27 @@ pub(crate) fn throughput(report: &Report, workload: &str) -> String {
             to + 8.0
         ));
     }
-    svg.push_str("</svg>\n");
+    let (machine_y, settings_y) = (height - 26.0, height - 10.0);
+    svg.push_str(&format!(
+        r#"<text x="10" y="{machine_y}" font-size="10">{}; load {}</text><text x="10" y="{settings_y}" font-size="10">{}</text></svg>"#,
+        report.machine,
+        report.load,
+        durabilities(&groups),
+    ));
+    svg.push('\n');
     svg
+}
+
+/// What an acknowledgement survives on each of our own backends shown.
+fn durabilities(groups: &[Group<'_>]) -> String {
+    const KNOWN: [(&str, &str); 4] = [
+        ("memory", "nothing"),
+        ("sled", "power loss"),
+        ("redis:everysec", "power loss but for about 2 s"),
+        ("redis:always", "power loss"),
+    ];
+    let shown = |name: &str| groups.iter().any(|group| group.first.backend == name);
+    let known = KNOWN.iter().filter(|(name, _)| shown(name));
+    let parts: Vec<_> = known.map(|(name, survives)| format!("{name}: {survives}")).collect();
+    format!("an acknowledged step survives: {}", parts.join(", "))
 }

@@ -74,7 +74,9 @@ pub(crate) struct Measured {
     pub(crate) p99_ms: f64,
     pub(crate) cpu_s: f64,
     pub(crate) written_bytes_each: f64,
-    pub(crate) flushes_each: f64,
+    /// Absent where nobody counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) flushes_each: Option<f64>,
     pub(crate) peak_memory_bytes: u64,
     pub(crate) extra: BTreeMap<String, f64>,
 }
@@ -85,6 +87,7 @@ impl From<&Row> for Measured {
             short @ ("redis:everysec" | "redis:always") => short,
             url => url.split(':').next().unwrap_or_default(),
         };
+        let counted = !backend.starts_with("redis") || crate::redis_server::traces_flushes();
         Self {
             workload: row.case.workload.clone(),
             backend: backend.to_owned(),
@@ -96,7 +99,7 @@ impl From<&Row> for Measured {
             p99_ms: row.p99.as_secs_f64() * 1e3,
             cpu_s: row.cpu().as_secs_f64(),
             written_bytes_each: row.written_each(),
-            flushes_each: row.flushes_each(),
+            flushes_each: counted.then(|| row.flushes_each()),
             peak_memory_bytes: row.after.peak_memory,
             extra: row.extra.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
         }

@@ -51,13 +51,19 @@ fn short(value: f64) -> String {
 /// The report in Markdown; figures are the middle of all repetitions.
 pub(crate) fn markdown(report: &Report) -> String {
     let mut text = format!(
-        "{} at commit {}, on {}.\n\n| workload | backend | in flight | per s | min–max | p50 ms | p99 ms | CPU ms each | bytes written each | flushes each | peak MB | more |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n",
-        report.date, report.commit, report.machine
+        "{} at commit {}, on {}; load {}. Settings: {}.\n\n| workload | backend | in flight | count | per s | min–max | p50 ms | p99 ms | CPU ms each | bytes written each | flushes each | peak MB | more |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+        report.date, report.commit, report.machine, report.load, report.settings
     );
     for group in groups(&report.rows) {
         let first = group.first;
         let middle = |figure: fn(&Measured) -> f64| short(group.spread(figure).1);
         let (least, per_s, most) = group.spread(|row| row.per_s);
+        let counted = group.rows.iter().any(|row| row.flushes_each.is_some());
+        let flushes = if counted {
+            middle(|row| row.flushes_each.unwrap_or_default())
+        } else {
+            "not counted".to_owned()
+        };
         let more: Vec<_> = first
             .extra
             .keys()
@@ -67,10 +73,11 @@ pub(crate) fn markdown(report: &Report) -> String {
             })
             .collect();
         text.push_str(&format!(
-            "| {} | {} | {} | {} | {}–{} | {} | {} | {} | {} | {} | {} | {} |\n",
+            "| {} | {} | {} | {} | {} | {}–{} | {} | {} | {} | {} | {} | {} | {} |\n",
             first.workload,
             first.backend,
             first.in_flight,
+            first.count,
             short(per_s),
             short(least),
             short(most),
@@ -78,7 +85,7 @@ pub(crate) fn markdown(report: &Report) -> String {
             middle(|row| row.p99_ms),
             middle(|row| row.cpu_s * 1e3 / row.count as f64),
             middle(|row| row.written_bytes_each),
-            middle(|row| row.flushes_each),
+            flushes,
             middle(|row| row.peak_memory_bytes as f64 / 1e6),
             more.join(", "),
         ));

@@ -412,6 +412,19 @@ impl HistoryStore for FaultyBackend {
         .await
     }
 
+    async fn watch_end(
+        &self,
+        instance: &InstanceId,
+        wait: Duration,
+    ) -> BackendResult<Option<InstanceRecord>> {
+        let instance = instance.clone();
+        self.single("watch_end", |inner| {
+            let instance = instance.clone();
+            Box::pin(async move { inner.watch_end(&instance, wait).await })
+        })
+        .await
+    }
+
     async fn list(&self, query: InstanceQuery) -> BackendResult<InstancePage> {
         self.single("list", |inner| inner.list(query.clone())).await
     }

@@ -181,6 +181,16 @@ pub trait Tamper: Send + Sync + 'static {
         inner.watch(instance, seen, wait).await
     }
 
+    /// Waits for the end of an instance.
+    async fn watch_end(
+        &self,
+        inner: &dyn Backend,
+        instance: &InstanceId,
+        wait: Duration,
+    ) -> BackendResult<Option<InstanceRecord>> {
+        inner.watch_end(instance, wait).await
+    }
+
     /// Lists instances.
     async fn list(&self, inner: &dyn Backend, query: InstanceQuery) -> BackendResult<InstancePage> {
         inner.list(query).await
@@ -324,6 +334,14 @@ impl HistoryStore for Tampered {
         wait: Duration,
     ) -> BackendResult<Option<InstanceRecord>> {
         self.tamper.watch(&*self.inner, instance, seen, wait).await
+    }
+
+    async fn watch_end(
+        &self,
+        instance: &InstanceId,
+        wait: Duration,
+    ) -> BackendResult<Option<InstanceRecord>> {
+        self.tamper.watch_end(&*self.inner, instance, wait).await
     }
 
     async fn list(&self, query: InstanceQuery) -> BackendResult<InstancePage> {

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -35,8 +36,8 @@ pub trait Orchestration:
 /// Names and versions with their code.
 #[derive(Default)]
 pub struct Registry {
-    activities: HashMap<Name, Arc<dyn ActivityHandler>>,
-    orchestrations: HashMap<Name, BTreeMap<String, Arc<dyn OrchestrationHandler>>>,
+    activities: HashMap<Name, Arc<dyn ActivityHandler>, RandomState>,
+    orchestrations: HashMap<Name, BTreeMap<String, Arc<dyn OrchestrationHandler>>, RandomState>,
     data: Data,
     problems: Vec<String>,
 }

@@ -2,6 +2,7 @@
 
 mod chain;
 mod children;
+mod counted;
 mod events;
 mod fanout;
 mod hello;
@@ -17,6 +18,8 @@ use durable::worker::WorkerBuilder;
 use crate::args::Case;
 use crate::measure::{Latencies, Usage};
 use crate::report::Row;
+
+pub(crate) use counted::NAME as COUNTED;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -38,6 +41,7 @@ pub(crate) async fn run(case: &Case) -> Result<Row> {
         "fanout10000" => fanout::run(case, 10_000).await,
         "chain2000" => chain::run(case, 2_000).await,
         "children" => children::run(case).await,
+        counted::NAME => counted::run(case).await,
         "events" => events::run(case).await,
         "overload" => overload::run(case).await,
         "parked" => parked::run(case).await,

@@ -9,6 +9,7 @@ use futures_util::stream::{self, StreamExt};
 use super::Result;
 use crate::args::Case;
 use crate::measure::Usage;
+use crate::redis_server::RedisServer;
 use crate::report::Row;
 use crate::setup::Hub;
 
@@ -19,9 +20,15 @@ pub(super) async fn run(case: &Case) -> Result<Row> {
         fill(case).await?;
     }
     let folder = tempfile::Builder::new().prefix("bench").tempdir_in(".")?;
-    let url = match case.backend.as_str() {
-        "sled:" => format!("sled:{}", folder.path().join("hub").display()),
-        other => other.to_owned(),
+    // The server, too, outlives the process that is killed.
+    let server = match case.backend.strip_prefix("redis:") {
+        Some(fsync @ ("everysec" | "always")) => Some(RedisServer::start(folder.path(), fsync)?),
+        _ => None,
+    };
+    let url = match (case.backend.as_str(), &server) {
+        (_, Some(server)) => server.url(),
+        ("sled:", None) => format!("sled:{}", folder.path().join("hub").display()),
+        (other, None) => other.to_owned(),
     };
     let mut child = std::process::Command::new(std::env::current_exe()?)
         .args(["recovery", "--backend", &url, "--count", &case.count.to_string()])

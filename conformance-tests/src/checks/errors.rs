@@ -146,6 +146,11 @@ const VERBS: &[(&str, Call)] = &[
     ("watch", |p| {
         Box::pin(async { errors(vec![p.hub.backend().watch(&p.inst.id, 0, Duration::ZERO).await]) })
     }),
+    ("watch_end", |p| {
+        Box::pin(async {
+            errors(vec![p.hub.backend().watch_end(&p.inst.id, Duration::ZERO).await])
+        })
+    }),
     ("list", |p| {
         Box::pin(async { errors(vec![p.hub.backend().list(InstanceQuery::default()).await]) })
     }),

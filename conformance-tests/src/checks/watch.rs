@@ -28,6 +28,12 @@ pub(super) fn list() -> Vec<Check> {
         H2 a_watch_that_starts_after_the_change_is_answered,
         H2 no_change_is_missed_between_two_watches,
         H2 a_revision_from_the_future_is_not_answered,
+        H6 an_ended_instance_is_answered_at_once,
+        H6 the_end_is_waited_for,
+        H6 the_end_after_many_changes_is_waited_for,
+        H6 every_wait_for_the_end_is_answered,
+        H6 an_absent_instance_has_no_end,
+        H6 a_wait_for_the_end_shows_where_it_stands,
     )
 }
 
@@ -228,5 +234,80 @@ async fn a_revision_from_the_future_is_not_answered(h: Hub) -> Checked {
     let inst = h.running("a").await?;
     let found = watch_now(&h, &inst.id, u64::MAX).await?;
     ensure!(found.is_none(), "{found:?} was answered");
+    Ok(())
+}
+
+/// A wait for the end, repeated for as long as the instance goes on.
+async fn end(h: &Hub, id: &InstanceId) -> Checked<InstanceRecord> {
+    loop {
+        let wait = h.backend().watch_end(id, h.wait());
+        match h.soon("the answer of a wait for the end", wait).await?? {
+            Some(record) if record.status.is_terminal() => return Ok(record),
+            Some(_) => {}
+            None => return Err(crate::Failure::new("the instance was called absent")),
+        }
+    }
+}
+
+async fn an_ended_instance_is_answered_at_once(h: Hub) -> Checked {
+    let inst = h.completed("a").await?;
+    let wait = h.backend().watch_end(&inst.id, Duration::ZERO);
+    let found = h.soon("the answer of a wait for the end", wait).await??;
+    ensure_eq!(found, Some(h.record_of(&inst).await?), "the record");
+    Ok(())
+}
+
+async fn the_end_is_waited_for(h: Hub) -> Checked {
+    let inst = h.running("a").await?;
+    let (hub, id) = (h.clone(), inst.id.clone());
+    let waiting = h.spawn(async move { end(&hub, &id).await });
+    h.grace().await;
+    let work = h.woken(&inst, "go").await?;
+    h.step(&work).status(OrchestrationStatus::Completed)?.apply().await?;
+    ensure_eq!(waiting.join(&h).await??, h.record_of(&inst).await?, "the record");
+    Ok(())
+}
+
+async fn the_end_after_many_changes_is_waited_for(h: Hub) -> Checked {
+    let inst = h.created("a").await?;
+    let (hub, id) = (h.clone(), inst.id.clone());
+    let waiting = h.spawn(async move { end(&hub, &id).await });
+    for body in 0..20 {
+        let work = h.woken(&inst, &body.to_string()).await?;
+        h.step(&work).status(OrchestrationStatus::Running)?.apply().await?;
+    }
+    h.step(&h.woken(&inst, "end").await?).status(OrchestrationStatus::Terminated)?.apply().await?;
+    ensure_eq!(waiting.join(&h).await??.status, OrchestrationStatus::Terminated, "status");
+    Ok(())
+}
+
+async fn every_wait_for_the_end_is_answered(h: Hub) -> Checked {
+    let inst = h.running("a").await?;
+    let mut waiting = Vec::new();
+    for _ in 0..16 {
+        let (hub, id) = (h.clone(), inst.id.clone());
+        waiting.push(h.spawn(async move { end(&hub, &id).await }));
+    }
+    h.grace().await;
+    h.step(&h.woken(&inst, "go").await?).status(OrchestrationStatus::Failed)?.apply().await?;
+    for task in waiting {
+        ensure_eq!(task.join(&h).await??.status, OrchestrationStatus::Failed, "status");
+    }
+    Ok(())
+}
+
+async fn an_absent_instance_has_no_end(h: Hub) -> Checked {
+    let id = iid("nobody")?;
+    let wait = h.backend().watch_end(&id, h.wait());
+    let found = h.soon("the answer of a wait for the end", wait).await??;
+    ensure!(found.is_none(), "{found:?} was answered");
+    Ok(())
+}
+
+async fn a_wait_for_the_end_shows_where_it_stands(h: Hub) -> Checked {
+    let inst = h.running("a").await?;
+    let wait = h.backend().watch_end(&inst.id, Duration::ZERO);
+    let found = h.soon("the answer of a wait for the end", wait).await??;
+    ensure_eq!(found, Some(h.record_of(&inst).await?), "the record");
     Ok(())
 }

@@ -49,7 +49,7 @@ pub fn guarantees_of_rule(rule: &str) -> &'static [&'static str] {
         "Q6" => &["G6", "G12", "L3"],
         // Of the history store.
         "H1" => &["G3", "G16"],
-        "H2" | "H3" | "H4" => &["G17"],
+        "H2" | "H3" | "H4" | "H6" => &["G17"],
         "H5" => &["G14"],
         // Of the tracking queue.
         "K1" => &["G7"],

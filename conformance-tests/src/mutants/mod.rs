@@ -400,6 +400,11 @@ fn of_stores() -> Vec<Mutant> {
             &["watch::a_commit_is_seen"],
         ),
         mutant(
+            "waits_miss_the_end",
+            |env| Box::new(s::BlindEnd(env)),
+            &["watch::the_end_is_waited_for"],
+        ),
+        mutant(
             "pages_skip_one",
             |_| Box::new(s::BadPages(s::Boundary::Skip)),
             &["paging::pages_of_one_join_to_the_whole"],

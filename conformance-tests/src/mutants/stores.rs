@@ -80,6 +80,25 @@ impl Tamper for BlindWatch {
     }
 }
 
+/// A wait for the end sees only what has ended before it began.
+pub(super) struct BlindEnd(pub(super) SharedEnv);
+
+#[async_trait]
+impl Tamper for BlindEnd {
+    async fn watch_end(
+        &self,
+        inner: &dyn Backend,
+        instance: &InstanceId,
+        wait: Duration,
+    ) -> BackendResult<Option<InstanceRecord>> {
+        let now = inner.watch_end(instance, Duration::ZERO).await?;
+        if now.as_ref().is_some_and(|record| !record.status.is_terminal()) {
+            self.0.sleep(wait).await;
+        }
+        Ok(now)
+    }
+}
+
 /// What goes wrong at the boundary of two pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Boundary {

@@ -23,7 +23,7 @@ use crate::manual_env::{GOLDEN, mix};
 
 /// The verbs that the workload uses without a fault. Work is given back only after another one:
 /// that is what pairs are for.
-const VERBS: [&str; 11] = [
+const VERBS: [&str; 12] = [
     "create_instances",
     "send",
     "receive_turns",
@@ -34,6 +34,7 @@ const VERBS: [&str; 11] = [
     "read_records",
     "read_history",
     "watch",
+    "watch_end",
     "purge",
 ];
 
@@ -240,8 +241,12 @@ async fn workload(s: &Stage, faulty: &Arc<FaultyBackend>) -> Checked {
         let id = u128::from(n);
         insist(s, || handle.raise_event("n", &n).dedupe_id(id).send()).await?;
     }
-    let ended = s.hub.soon("the result", insist(s, || handle.result())).await??;
-    ensure_eq!(ended, 2 + 11 + 100 + 2_000 + 3, "the result");
+    // Both ways to wait: by every change, and for the end.
+    let changes = insist(s, || handle.wait_until(|status| status.status().is_terminal()));
+    let both = futures_util::future::join(changes, insist(s, || handle.result()));
+    let (changes, ended) = s.hub.soon("the result", both).await?;
+    changes?;
+    ensure_eq!(ended?, 2 + 11 + 100 + 2_000 + 3, "the result");
     recorded_once(s, &handle).await?;
     insist(s, || async {
         match handle.purge().await {

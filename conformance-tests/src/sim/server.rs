@@ -320,6 +320,21 @@ impl Tamper for Server {
         Ok(record)
     }
 
+    async fn watch_end(
+        &self,
+        inner: &dyn Backend,
+        instance: &InstanceId,
+        wait: Duration,
+    ) -> BackendResult<Option<InstanceRecord>> {
+        self.travel().await;
+        let record = inner.watch_end(instance, wait).await?;
+        if let Some(record) = &record {
+            self.state().audit.check_end(record, &self.notes);
+        }
+        self.travel().await;
+        Ok(record)
+    }
+
     async fn purge(
         &self,
         inner: &dyn Backend,

@@ -73,6 +73,21 @@ pub trait HistoryStore: Send + Sync {
         wait: Duration,
     ) -> BackendResult<Option<InstanceRecord>>;
 
+    /// Waits until the instance is terminal and answers with its record. When `wait` passes
+    /// without a change first, the answer is the record as it stands. `None` when there is no
+    /// such instance. Changes before the end need not wake the caller, which is what an adapter
+    /// with push gains by its own version of this.
+    ///
+    /// # Contract
+    /// - H6: with [`Capabilities::push`](super::Capabilities::push) it returns as soon as the end is durable.
+    async fn watch_end(
+        &self,
+        instance: &InstanceId,
+        wait: Duration,
+    ) -> BackendResult<Option<InstanceRecord>> {
+        end_by_watching(self, instance, wait).await
+    }
+
     /// One page of instances that match, in an order that is stable between pages.
     ///
     /// # Contract
@@ -90,4 +105,24 @@ pub trait HistoryStore: Send + Sync {
     /// # Contract
     /// - H5: after a purge no stale message can touch a new instance of the same id.
     async fn purge(&self, instances: Vec<InstanceId>) -> Vec<BackendResult<PurgeOutcome>>;
+}
+
+/// [`watch_end`](HistoryStore::watch_end) by looking at every change.
+///
+/// # Errors
+/// Those of the two calls it makes.
+pub async fn end_by_watching<S: HistoryStore + ?Sized>(
+    store: &S,
+    instance: &InstanceId,
+    wait: Duration,
+) -> BackendResult<Option<InstanceRecord>> {
+    let read = store.read_records(vec![instance.clone()]).await.pop().transpose()?;
+    let Some(mut record) = read.flatten() else { return Ok(None) };
+    while !record.status.is_terminal() {
+        match store.watch(instance, record.revision, wait).await? {
+            Some(newer) => record = newer,
+            None => break,
+        }
+    }
+    Ok(Some(record))
 }

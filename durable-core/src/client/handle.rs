@@ -91,13 +91,7 @@ impl<O, E> InstanceHandle<O, E> {
                 Ok(Some(record)) => status = InstanceStatus::from_record(record)?,
                 // It may have gone away, or begun again behind what was seen.
                 Ok(None) => status = self.status_in_time(status).await?,
-                Err(error) => {
-                    let error = Error::from(error);
-                    if !error.is_retryable() {
-                        return Err(error);
-                    }
-                    self.client.env.sleep(Duration::from_millis(200)).await;
-                }
+                Err(error) => self.wait_out(error.into()).await?,
             }
         }
     }
@@ -110,6 +104,29 @@ impl<O, E> InstanceHandle<O, E> {
         }
     }
 
+    /// Waits until it is terminal, without a look at what happens before.
+    async fn ended(&self) -> Result<InstanceStatus, Error> {
+        loop {
+            match self.client.backend.watch_end(&self.id, WATCH_WAIT).await {
+                Ok(Some(record)) if record.status.is_terminal() => {
+                    return InstanceStatus::from_record(record);
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return Err(self.not_found()),
+                Err(error) => self.wait_out(error.into()).await?,
+            }
+        }
+    }
+
+    /// Sleeps if the error may be a brief one.
+    async fn wait_out(&self, error: Error) -> Result<(), Error> {
+        if !error.is_retryable() {
+            return Err(error);
+        }
+        self.client.env.sleep(Duration::from_millis(200)).await;
+        Ok(())
+    }
+
     /// Waits until it is terminal.
     ///
     /// # Errors
@@ -117,7 +134,7 @@ impl<O, E> InstanceHandle<O, E> {
     /// first; the instance goes on then. The text says what the instance is doing, e.g. that
     /// it is blocked and why.
     pub async fn wait(&self, limit: Duration) -> Result<InstanceStatus, Error> {
-        let terminal = self.wait_until(|s| s.status().is_terminal());
+        let terminal = self.ended();
         match timeout(&*self.client.env, limit, terminal).await {
             Ok(ended) => ended,
             Err(_) => {
@@ -147,7 +164,7 @@ impl<O: DeserializeOwned, E: UserError> InstanceHandle<O, E> {
     /// terminated, [`Conversion`](ErrorKind::Conversion) when the output is of another type, and those
     /// of [`wait_until`](Self::wait_until).
     pub async fn result(&self) -> Result<O, Error> {
-        let ended = self.wait_until(|s| s.status().is_terminal()).await?;
+        let ended = self.ended().await?;
         self.output(ended)
     }
 

@@ -222,7 +222,7 @@ impl HubState {
         for delayed in slot.delayed.drain(..) {
             self.timers.remove(&delayed.key);
         }
-        for task in slot.tasks.take().into_iter().flat_map(|tasks| tasks.into_iter()) {
+        for task in std::mem::take(&mut slot.tasks).iter() {
             self.tasks.remove(&task);
             self.leased_tasks.remove(&task);
         }
@@ -241,7 +241,7 @@ impl HubState {
         for delayed in delayed {
             self.timers.remove(&delayed.key);
         }
-        for task in tasks.into_iter().flat_map(|tasks| tasks.into_iter()) {
+        for task in tasks.iter() {
             self.tasks.remove(&task);
             self.leased_tasks.remove(&task);
         }

@@ -8,10 +8,12 @@ mod queries;
 mod ready;
 mod slot;
 mod snapshot;
+mod task_ids;
 mod tasks;
 mod tenure;
 mod tracking;
 mod turns;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -27,6 +29,8 @@ pub use slot::{StoredChunk, Waiting};
 pub use snapshot::{SlotSnapshot, TaskSnapshot};
 use tasks::Task;
 use tracking::Tracked;
+pub use watched::Wanted;
+use watched::Watched;
 
 /// What a change made possible. The owner wakes waiting calls by it.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +65,7 @@ pub struct HubState {
     withhold_tasks: bool,
     tracking: VecDeque<Tracked>,
     tracking_leased: HashMap<MessageId, (LeaseToken, Timestamp, Envelope)>,
-    watched: HashMap<InstanceId, u32>,
+    watched: HashMap<InstanceId, Watched>,
     changed: Vec<InstanceId>,
     touched: HashSet<InstanceId>,
     keep_touched: bool,
@@ -148,7 +152,8 @@ impl HubState {
 
     /// Takes the instances changed since the last call. Empty unless [`logged`](Self::logged).
     pub fn take_touched(&mut self) -> Vec<InstanceId> {
-        self.touched.drain().collect()
+        // Its room goes too: once in a while all instances are in it.
+        std::mem::take(&mut self.touched).into_iter().collect()
     }
 
     /// How many instances are in memory.
@@ -170,33 +175,6 @@ impl HubState {
         if self.keep_touched && !self.touched.contains(instance) {
             self.touched.insert(instance.clone());
         }
-    }
-
-    /// A record changed: whoever watches it is to be told.
-    fn note_change(&mut self, instance: &InstanceId) {
-        if !self.watched.is_empty() && self.watched.contains_key(instance) {
-            self.changed.push(instance.clone());
-        }
-    }
-
-    /// Begins to watch an instance, whether it exists or not.
-    pub fn watch(&mut self, instance: &InstanceId) {
-        *self.watched.entry(instance.clone()).or_insert(0) += 1;
-    }
-
-    /// Ends one watch.
-    pub fn unwatch(&mut self, instance: &InstanceId) {
-        if let Some(count) = self.watched.get_mut(instance) {
-            *count -= 1;
-            if *count == 0 {
-                self.watched.remove(instance);
-            }
-        }
-    }
-
-    /// Takes the watched instances whose record changed.
-    pub fn take_changed(&mut self) -> Vec<InstanceId> {
-        std::mem::take(&mut self.changed)
     }
 
     /// Lets everything happen that is due: timers, ends of holds, of delays and of leases.

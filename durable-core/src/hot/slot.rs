@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use foldhash::HashSet;
 
+use super::task_ids::TaskIds;
 use super::tenure::Tenure;
 use crate::backend::{HistoryChunk, InstanceRecord};
 use crate::ids::{ExecutionId, MessageId};
@@ -74,7 +74,7 @@ pub(super) struct Slot {
     /// Messages that are not visible yet; the timer queue points here.
     pub(super) delayed: Vec<Delayed>,
     /// Its tasks on the activity queue.
-    pub(super) tasks: Option<Box<HashSet<MessageId>>>,
+    pub(super) tasks: TaskIds,
     pub(super) tenure: Tenure,
     pub(super) pause: Pause,
     /// Whether it stands in the ready queue.
@@ -92,7 +92,7 @@ impl Slot {
             history: Vec::new(),
             inbox: VecDeque::new(),
             delayed: Vec::new(),
-            tasks: None,
+            tasks: TaskIds::default(),
             tenure: Tenure::default(),
             pause: Pause::None,
             queued: false,
@@ -118,21 +118,13 @@ impl Slot {
         self.history.push(chunk.into());
     }
 
-    pub(super) fn has_tasks(&self) -> bool {
-        self.tasks.as_ref().is_some_and(|tasks| !tasks.is_empty())
-    }
-
-    pub(super) fn tasks(&self) -> impl Iterator<Item = MessageId> {
-        self.tasks.iter().flat_map(|tasks| tasks.iter().copied())
-    }
-
     /// Gives back the room of what it has had, when there is nothing left of it.
     pub(super) fn shrink(&mut self) {
         if self.inbox.is_empty() {
             self.inbox = VecDeque::new();
         }
-        if !self.has_tasks() {
-            self.tasks = None;
+        if self.tasks.is_empty() {
+            self.tasks = TaskIds::default();
         }
         if self.delayed.is_empty() {
             self.delayed = Vec::new();

@@ -62,7 +62,8 @@ impl HubState {
     pub fn snapshot(&self, instance: &InstanceId) -> Option<SlotSnapshot> {
         let slot = self.instances.get(instance)?;
         let mut tasks: Vec<_> = slot
-            .tasks()
+            .tasks
+            .iter()
             .filter_map(|id| {
                 let t = self.tasks.get(&id)?;
                 Some(TaskSnapshot {
@@ -126,7 +127,7 @@ impl HubState {
             }
         }
         for task in snapshot.tasks {
-            slot.tasks.get_or_insert_default().insert(task.id);
+            slot.tasks.insert(task.id);
             self.tasks.insert(
                 task.id,
                 Task {

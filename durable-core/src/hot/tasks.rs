@@ -30,7 +30,7 @@ pub(super) struct Task {
 impl HubState {
     pub(super) fn add_task(&mut self, envelope: Envelope, now: Timestamp) {
         let Some(slot) = self.instances.get_mut(&envelope.target) else { return };
-        if slot.is_terminal() || !slot.tasks.get_or_insert_default().insert(envelope.id) {
+        if slot.is_terminal() || !slot.tasks.insert(envelope.id) {
             return;
         }
         let task = Task {
@@ -278,7 +278,7 @@ impl HubState {
         let task = self.tasks.remove(&id)?;
         self.leased_tasks.remove(&id);
         if let Some(slot) = self.instances.get_mut(&task.instance) {
-            slot.tasks.as_mut().map(|tasks| tasks.remove(&id));
+            slot.tasks.remove(id);
         }
         Some(task)
     }
@@ -291,7 +291,8 @@ impl HubState {
     ) {
         let Some(slot) = self.instances.get(instance) else { return };
         let old: Vec<_> = slot
-            .tasks()
+            .tasks
+            .iter()
             .filter(|t| self.tasks.get(t).is_none_or(|t| t.execution != current))
             .collect();
         let stale: Vec<_> = slot

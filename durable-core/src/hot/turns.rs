@@ -305,7 +305,7 @@ impl HubState {
             self.empty_slot(instance);
             return;
         }
-        if !slot.has_tasks() {
+        if slot.tasks.is_empty() {
             // It waits for the world; that may take long.
             slot.shrink();
         }

@@ -1,8 +1,8 @@
 //! Wake-ups of waiting calls.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::HashMap;
 use tokio::sync::Notify;
 
 use crate::hot::Signals;

@@ -7,21 +7,17 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::activity_commit::{Finished, commit, complete};
-use super::activity_run;
+use super::activity_run::{self, Run};
 use super::lease_keeper::Running;
 use super::pace::Pace;
 use super::shared::{Fetched, Shared};
-use crate::backend::{ActivityCommit, ActivityWork, BackendErrorKind, ReceiveActivities};
-use crate::env::BoxFuture;
+use crate::backend::{ActivityWork, BackendErrorKind, ReceiveActivities};
 use crate::telemetry;
 
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
 
 /// Quick activities that are committed together; more would keep the first ones waiting.
 const COMMIT_ITEMS: usize = 64;
-
-/// An activity under way; ends with what there is to commit.
-type Run = BoxFuture<'static, Option<ActivityCommit>>;
 
 /// Runs activities until the worker stops.
 pub(super) async fn run(shared: Arc<Shared>, running: Arc<Running>) {
@@ -86,20 +82,20 @@ impl Dispatch<'_> {
             let Some(permit) = own else { break };
             let Some(task) = activity_run::decode(self.shared, &work).await else { continue };
             let (pace, delivery) = (self.shared.pace(&task.name), work.delivery);
-            let (shared, running) = (Arc::clone(self.shared), Arc::clone(self.running));
-            let mut run: Run = Box::pin(activity_run::run(shared, running, work, task));
-            if pace.is_quick() {
-                match pace.first_step(&*self.shared.env, &mut run).await {
-                    Poll::Ready(commit) => {
-                        done.extend(commit.map(|commit| Finished { commit, delivery, permit }));
-                        if done.len() >= COMMIT_ITEMS {
-                            self.commit(&mut done).await;
-                        }
-                    }
-                    Poll::Pending => self.spawn(run, delivery, None, permit),
-                }
-            } else {
+            if !pace.is_quick() {
+                let (shared, running) = (Arc::clone(self.shared), Arc::clone(self.running));
+                let run = Box::pin(activity_run::run(shared, running, work, task));
                 self.spawn(run, delivery, Some(pace), permit);
+                continue;
+            }
+            match activity_run::run_quick(self.shared, self.running, &pace, work, task).await {
+                Ok(commit) => {
+                    done.extend(commit.map(|commit| Finished { commit, delivery, permit }));
+                    if done.len() >= COMMIT_ITEMS {
+                        self.commit(&mut done).await;
+                    }
+                }
+                Err(run) => self.spawn(run, delivery, None, permit),
             }
         }
         self.commit(&mut done).await;

@@ -1,24 +1,27 @@
 //! One activity: decode, run user code within its limits, make the commit.
 
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::lease_keeper::Running;
+use super::pace::Pace;
 use super::shared::Shared;
-use crate::activity::{ActivityCall, ActivityContext, ActivityHandler, ActivityShared};
+use crate::activity::{ActivityCall, ActivityContext, ActivityShared};
 use crate::backend::{ActivityCommit, ActivityLease, ActivityWork, Envelope};
-use crate::env::timeout;
-use crate::ids::MessageId;
+use crate::env::{BoxFuture, timeout};
+use crate::ids::{ExecutionId, MessageId};
 use crate::model::event::{ActivityCompleted, ActivityFailed};
 use crate::model::wire;
 use crate::model::{ActivityTask, Failure, FailureKind, Message};
-use crate::payload::Payload;
 use crate::replay::HandlerResult;
 use crate::telemetry;
+use crate::time::Timestamp;
 
 /// Deliveries of a task that nobody serves before it fails.
 const NOT_SERVED_DELIVERIES: u32 = 5;
@@ -37,53 +40,83 @@ pub(super) async fn decode(shared: &Arc<Shared>, work: &ActivityWork) -> Option<
     }
 }
 
-/// Runs it once. `None` when there is nothing to commit.
-pub(super) async fn run(
-    shared: Arc<Shared>,
-    running: Arc<Running>,
-    work: ActivityWork,
-    task: ActivityTask,
-) -> Option<ActivityCommit> {
-    let id = task.id;
-    let lease = work.lease.clone();
-    let execution = work.execution;
-    let result = match perform(&shared, &running, work, task).await {
-        Performed::Result(result) => result,
-        Performed::Stopped => return None,
-        Performed::Abandon(delay) => {
-            abandon(&shared, lease, delay).await;
-            return None;
-        }
-    };
-    let message = match result {
-        Ok(output) => Message::ActivityCompleted(ActivityCompleted { id, output }),
-        Err(failure) => {
-            tracing::debug!(instance = %lease.instance, %failure, "{}", telemetry::ACTIVITY_FAILED);
-            Message::ActivityFailed(ActivityFailed { id, failure })
-        }
-    };
-    // The highest bit tells a completion from the task that has the same number.
-    let message_id = MessageId { source: execution.0, seq: id | 1 << 63 };
-    let body = wire::encode_message(&message);
-    let mut completion =
-        Envelope::new(message_id, lease.instance.clone(), shared.order_key(), body);
-    completion.execution = Some(execution);
-    Some(ActivityCommit { lease, completion })
+/// What is needed to report a result.
+struct Report {
+    lease: ActivityLease,
+    execution: ExecutionId,
+    id: u64,
 }
 
-enum Performed {
-    Result(HandlerResult),
-    /// The result is not wanted by anybody.
-    Stopped,
-    Abandon(Duration),
+impl Report {
+    fn commit(self, shared: &Shared, result: HandlerResult) -> ActivityCommit {
+        let Self { lease, execution, id } = self;
+        let message = match result {
+            Ok(output) => Message::ActivityCompleted(ActivityCompleted { id, output }),
+            Err(failure) => {
+                tracing::debug!(instance = %lease.instance, %failure, "{}", telemetry::ACTIVITY_FAILED);
+                Message::ActivityFailed(ActivityFailed { id, failure })
+            }
+        };
+        // The highest bit tells a completion from the task that has the same number.
+        let message_id = MessageId { source: execution.0, seq: id | 1 << 63 };
+        let body = wire::encode_message(&message);
+        let mut completion =
+            Envelope::new(message_id, lease.instance.clone(), shared.order_key(), body);
+        completion.execution = Some(execution);
+        ActivityCommit { lease, completion }
+    }
 }
 
-async fn perform(
-    shared: &Arc<Shared>,
-    running: &Arc<Running>,
-    work: ActivityWork,
-    task: ActivityTask,
-) -> Performed {
+/// User code; a panic becomes a failure.
+struct Code(BoxFuture<'static, HandlerResult>);
+
+impl Future for Code {
+    type Output = HandlerResult;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<HandlerResult> {
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx)));
+        polled.unwrap_or_else(|panic| {
+            Poll::Ready(Err(crate::replay::panic_failure("activity", &*panic)))
+        })
+    }
+}
+
+/// An activity whose code was called.
+struct Begun {
+    report: Report,
+    code: Code,
+    context: Arc<ActivityShared>,
+    span: Span,
+    now: Timestamp,
+    heartbeat: Option<Duration>,
+    limit: Option<Duration>,
+}
+
+/// Why no code runs.
+enum Instead {
+    Result(Box<(Report, Failure)>),
+    /// Give it back, to be fetched again after this long.
+    Abandon(ActivityLease, Duration),
+}
+
+impl Instead {
+    async fn carry_out(self, shared: &Arc<Shared>) -> Option<ActivityCommit> {
+        match self {
+            Self::Result(ended) => {
+                let (report, failure) = *ended;
+                Some(report.commit(shared, Err(failure)))
+            }
+            Self::Abandon(lease, delay) => {
+                abandon(shared, lease, delay).await;
+                None
+            }
+        }
+    }
+}
+
+/// Calls the code, which does nothing yet.
+fn begin(shared: &Arc<Shared>, work: ActivityWork, task: ActivityTask) -> Result<Begun, Instead> {
+    let report = |lease| Report { lease, execution: work.execution, id: task.id };
     let max = shared.options.deliveries_max;
     if shared.task_excuses.too_many(&work.lease.task, work.delivery, max) {
         let text = format!(
@@ -91,10 +124,14 @@ async fn perform(
             task.name,
             work.delivery - 1
         );
-        return Performed::Result(Err(Failure::of_kind(FailureKind::Poisoned, text)));
+        let failure = Failure::of_kind(FailureKind::Poisoned, text);
+        return Err(Instead::Result(Box::new((report(work.lease), failure))));
     }
     let Some(handler) = shared.registry.find_activity(&task.name) else {
-        return not_served(shared, &work, &task);
+        return Err(match not_served(shared, &work, &task) {
+            NotServed::Failure(failure) => Instead::Result(Box::new((report(work.lease), failure))),
+            NotServed::LeaveToOthers(delay) => Instead::Abandon(work.lease, delay),
+        });
     };
     let span = tracing::debug_span!(
         "activity.run",
@@ -104,10 +141,11 @@ async fn perform(
         delivery = work.delivery,
     );
     let now = shared.env.now();
-    let (start_to_close, heartbeat) = (task.start_to_close, task.heartbeat);
+    let report = report(work.lease);
+    let (limit, heartbeat, input) = (task.start_to_close, task.heartbeat, task.input);
     let call = ActivityCall {
         hub: Arc::clone(&shared.hub),
-        instance: work.lease.instance.clone(),
+        instance: report.lease.instance.clone(),
         execution: work.execution,
         name: task.name,
         call: task.call,
@@ -117,51 +155,89 @@ async fn perform(
     };
     let data = shared.registry.values();
     let context = Arc::new(ActivityShared::new(Arc::clone(&shared.env), data, call, now));
-    let watched = running.watch(work.lease, Arc::clone(&context), heartbeat, now);
     let ctx = ActivityContext::new(Arc::clone(&context));
-    let input = task.input;
-    let run = run_handler(shared, handler, ctx, input, start_to_close).instrument(span);
-    let ended = tokio::select! {
-        biased;
-        done = run => Some(done),
-        () = stopped(shared, &context) => None,
-    };
-    let timed_out = watched.timed_out();
-    drop(watched);
-    match (timed_out, ended) {
-        (Some(text), _) => Performed::Result(Err(Failure::of_kind(FailureKind::TimedOut, text))),
-        // It was told to stop, and did: its error says nothing about the work.
-        (None, Some(Err(_))) if context.is_cancelled() => Performed::Abandon(Duration::ZERO),
-        (None, Some(result)) => {
-            if matches!(&result, Err(failure) if failure.kind() == FailureKind::TimedOut) {
-                context.cancel();
-            }
-            Performed::Result(result)
-        }
-        (None, None) => Performed::Stopped,
+    let made = std::panic::catch_unwind(AssertUnwindSafe(|| handler.run(ctx, input)));
+    let code = Code(made.unwrap_or_else(|panic| {
+        let failure = crate::replay::panic_failure("activity", &*panic);
+        Box::pin(std::future::ready(Err(failure)))
+    }));
+    Ok(Begun { report, code, context, span, now, heartbeat, limit })
+}
+
+/// An activity under way; ends with what there is to commit.
+pub(super) type Run = BoxFuture<'static, Option<ActivityCommit>>;
+
+/// Runs it once. `None` when there is nothing to commit.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    running: Arc<Running>,
+    work: ActivityWork,
+    task: ActivityTask,
+) -> Option<ActivityCommit> {
+    match begin(&shared, work, task) {
+        Ok(begun) => begun.finish(shared, running).await,
+        Err(instead) => instead.carry_out(&shared).await,
     }
 }
 
-/// Runs user code within its time limit; a panic becomes a failure.
-async fn run_handler(
+/// Takes only its first step, for an activity that mostly needs no more. What is then left of
+/// it comes back as a run of its own.
+pub(super) async fn run_quick(
     shared: &Arc<Shared>,
-    handler: Arc<dyn ActivityHandler>,
-    ctx: ActivityContext,
-    input: Option<Payload>,
-    limit: Option<Duration>,
-) -> HandlerResult {
-    let run = async move {
-        let made = std::panic::catch_unwind(AssertUnwindSafe(|| handler.run(ctx, input)));
-        let ended = match made {
-            Ok(future) => AssertUnwindSafe(future).catch_unwind().await,
-            Err(panic) => Err(panic),
+    running: &Arc<Running>,
+    pace: &Pace,
+    work: ActivityWork,
+    task: ActivityTask,
+) -> Result<Option<ActivityCommit>, Run> {
+    let mut begun = match begin(shared, work, task) {
+        Ok(begun) => begun,
+        Err(instead) => return Ok(instead.carry_out(shared).await),
+    };
+    let Begun { code, span, .. } = &mut begun;
+    let step = poll_fn(|cx| Poll::Ready(span.in_scope(|| Pin::new(&mut *code).poll(cx)))).await;
+    pace.learn(step.is_ready(), shared.env.now().since(begun.now));
+    match step {
+        Poll::Ready(result) => Ok(Some(begun.report.commit(shared, result))),
+        Poll::Pending => Err(Box::pin(begun.finish(Arc::clone(shared), Arc::clone(running)))),
+    }
+}
+
+impl Begun {
+    /// Runs the code within its limits, watched over.
+    async fn finish(self, shared: Arc<Shared>, running: Arc<Running>) -> Option<ActivityCommit> {
+        let Self { report, code, context, span, now, heartbeat, limit } = self;
+        let watched = running.watch(report.lease.clone(), Arc::clone(&context), heartbeat, now);
+        let ended = tokio::select! {
+            biased;
+            done = within(&shared, limit, code).instrument(span) => Some(done),
+            () = stopped(&shared, &context) => None,
         };
-        ended.unwrap_or_else(|panic| Err(crate::replay::panic_failure("activity", &*panic)))
-    };
+        let timed_out = watched.timed_out();
+        drop(watched);
+        let result = match (timed_out, ended) {
+            (Some(text), _) => Err(Failure::of_kind(FailureKind::TimedOut, text)),
+            // It was told to stop, and did: its error says nothing about the work.
+            (None, Some(Err(_))) if context.is_cancelled() => {
+                abandon(&shared, report.lease, Duration::ZERO).await;
+                return None;
+            }
+            (None, Some(result)) => result,
+            // The result is not wanted by anybody.
+            (None, None) => return None,
+        };
+        if matches!(&result, Err(failure) if failure.kind() == FailureKind::TimedOut) {
+            context.cancel();
+        }
+        Some(report.commit(&shared, result))
+    }
+}
+
+/// Runs code within its time limit.
+async fn within(shared: &Arc<Shared>, limit: Option<Duration>, code: Code) -> HandlerResult {
     let Some(limit) = limit else {
-        return run.await;
+        return code.await;
     };
-    timeout(&*shared.env, limit, run).await.unwrap_or_else(|_| {
+    timeout(&*shared.env, limit, code).await.unwrap_or_else(|_| {
         let text = format!("the activity did not end within {limit:?}");
         Err(Failure::of_kind(FailureKind::TimedOut, text))
     })
@@ -173,11 +249,16 @@ async fn stopped(shared: &Arc<Shared>, context: &Arc<ActivityShared>) {
     shared.env.sleep(shared.options.cancel_grace).await;
 }
 
-fn not_served(shared: &Arc<Shared>, work: &ActivityWork, task: &ActivityTask) -> Performed {
+enum NotServed {
+    Failure(Failure),
+    LeaveToOthers(Duration),
+}
+
+fn not_served(shared: &Arc<Shared>, work: &ActivityWork, task: &ActivityTask) -> NotServed {
     let served = shared.registry.activity_names();
     if work.delivery < NOT_SERVED_DELIVERIES && shared.backend.capabilities().multi_process {
         // Others may serve it: let them have a go first.
-        return Performed::Abandon(Duration::from_millis(200) * 2_u32.pow(work.delivery));
+        return NotServed::LeaveToOthers(Duration::from_millis(200) * 2_u32.pow(work.delivery));
     }
     let text = format!(
         "no worker serves activity `{}` (DT0004) on queue(s) {}; served here: {}",
@@ -186,7 +267,7 @@ fn not_served(shared: &Arc<Shared>, work: &ActivityWork, task: &ActivityTask) ->
         if served.is_empty() { "none".to_owned() } else { served.join(", ") },
     );
     tracing::warn!(instance = %work.lease.instance, "{text}");
-    Performed::Result(Err(Failure::of_kind(FailureKind::NotRegistered, text)))
+    NotServed::Failure(Failure::of_kind(FailureKind::NotRegistered, text))
 }
 
 /// Gives an activity back, for others to fetch after the delay.

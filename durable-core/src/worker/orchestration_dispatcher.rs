@@ -28,10 +28,23 @@ use crate::time::Timestamp;
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
 
 /// What became of one piece of work.
+#[expect(clippy::large_enum_variant, reason = "it is moved once; a box costs more")]
 pub(super) enum TurnRan {
-    Commit(Box<Prepared>),
+    Commit(Prepared),
     /// Give it back, to be fetched again after this long.
     Abandon(Duration),
+}
+
+/// How far a piece of work comes without waiting for anything.
+#[expect(clippy::large_enum_variant, reason = "it is moved once; a box costs more")]
+enum Step {
+    Ran(TurnRan),
+    /// There is no session: it has to be made from what is stored.
+    Load(Vec<(MessageId, Message)>),
+    PutAside(OrchestrationStatus, BlockReport),
+    NotServed(String, String),
+    /// To be compared with a replay of everything.
+    Compare(Box<Prepared>),
 }
 
 /// Runs turns until the worker stops.
@@ -79,7 +92,12 @@ async fn process(shared: &Arc<Shared>, works: Vec<TurnWork>, permit: OwnedSemaph
             delivery = work.delivery,
             messages = work.messages.len(),
         );
-        match run_one(shared, &work).instrument(span).await {
+        let now = shared.env.now();
+        let ran = match span.in_scope(|| begin(shared, &work, now)) {
+            Step::Ran(ran) => ran,
+            step => go_on(shared, &work, step, now).instrument(span).await,
+        };
+        match ran {
             TurnRan::Commit(prepared) => {
                 if let Some(session) = prepared.keep {
                     // A completion may arrive before the commit is acknowledged; the next turn
@@ -109,53 +127,89 @@ async fn abandon(shared: &Arc<Shared>, lease: TurnLease, delay: Duration) {
     }
 }
 
-async fn run_one(shared: &Arc<Shared>, work: &TurnWork) -> TurnRan {
-    let now = shared.env.now();
+/// Runs a turn as far as it goes without waiting; usually that is all there is to do.
+fn begin(shared: &Arc<Shared>, work: &TurnWork, now: Timestamp) -> Step {
     let max = shared.options.deliveries_max;
     if shared.excuses.too_many(&work.lease.instance, work.delivery, max) && !asks_to_resume(work) {
-        let report = poisoned(work.delivery);
-        return put_aside(shared, work, OrchestrationStatus::Quarantined, report, now).await;
+        return Step::PutAside(OrchestrationStatus::Quarantined, poisoned(work.delivery));
     }
     let messages = match decode(work) {
         Ok(messages) => messages,
         Err(error) => {
             let report = undecodable("a message in its inbox", &error);
-            return put_aside(shared, work, OrchestrationStatus::Quarantined, report, now).await;
+            return Step::PutAside(OrchestrationStatus::Quarantined, report);
         }
     };
     let session = match shared.sessions.take(work) {
         Some(session) => session,
-        None => match load(shared, work, &messages, now).await {
-            Ok(session) => session,
-            Err(ran) => return ran,
+        None => match fresh(shared, work, &messages) {
+            Some(session) => session,
+            None => return Step::Load(messages),
         },
     };
-    run_session(shared, work, session, messages, now).await
+    run_session(shared, work, session, messages, now)
 }
 
-async fn run_session(
+/// A session for an instance that begins with this turn.
+fn fresh(
+    shared: &Arc<Shared>,
+    work: &TurnWork,
+    messages: &[(MessageId, Message)],
+) -> Option<Box<Session>> {
+    if work.events > 0 {
+        return None;
+    }
+    let (start, at) = messages.iter().find_map(|(_, m)| match m {
+        Message::Start(start) => Some((start, None)),
+        Message::StartAt(scheduled) => Some((&scheduled.start, Some(scheduled.at))),
+        _ => None,
+    })?;
+    Some(Box::new(Session::fresh(shared, work, start, at)))
+}
+
+/// Does what a turn has to wait for, and then the turn.
+async fn go_on(shared: &Arc<Shared>, work: &TurnWork, step: Step, now: Timestamp) -> TurnRan {
+    let mut step = step;
+    loop {
+        step = match step {
+            Step::Ran(ran) => return ran,
+            Step::Load(messages) => match load(shared, work, &messages, now).await {
+                Ok(session) => run_session(shared, work, session, messages, now),
+                Err(ran) => return ran,
+            },
+            Step::PutAside(status, report) => {
+                return put_aside(shared, work, status, report, now).await;
+            }
+            Step::NotServed(name, version) => {
+                return not_served(shared, work, &name, &version, now).await;
+            }
+            Step::Compare(prepared) => {
+                return super::paranoid::check(shared, work, *prepared, now).await;
+            }
+        };
+    }
+}
+
+fn run_session(
     shared: &Arc<Shared>,
     work: &TurnWork,
     mut session: Box<Session>,
     messages: Vec<(MessageId, Message)>,
     now: Timestamp,
-) -> TurnRan {
+) -> Step {
     let outcome = session.execution.turn(messages, now);
     match outcome.end {
         TurnEnd::Blocked(report) => {
             tracing::warn!(instance = %work.lease.instance, %report, "{}", telemetry::BLOCKED);
-            drop(session);
-            put_aside(shared, work, OrchestrationStatus::Blocked, report, now).await
+            Step::PutAside(OrchestrationStatus::Blocked, report)
         }
-        TurnEnd::NotServed { name, version } => {
-            not_served(shared, work, &name, &version, now).await
-        }
+        TurnEnd::NotServed { name, version } => Step::NotServed(name, version),
         _ => {
             let prepared = build(shared, work, session, outcome, now);
             if shared.options.paranoid {
-                return super::paranoid::check(shared, work, prepared, now).await;
+                return Step::Compare(Box::new(prepared));
             }
-            TurnRan::Commit(Box::new(prepared))
+            Step::Ran(TurnRan::Commit(prepared))
         }
     }
 }
@@ -168,18 +222,10 @@ async fn load(
     now: Timestamp,
 ) -> Result<Box<Session>, TurnRan> {
     if work.events == 0 {
-        let start = messages.iter().find_map(|(_, m)| match m {
-            Message::Start(start) => Some((start, None)),
-            Message::StartAt(scheduled) => Some((&scheduled.start, Some(scheduled.at))),
-            _ => None,
-        });
-        if let Some((start, at)) = start {
-            return Ok(Box::new(Session::fresh(shared, work, start, at)));
-        }
         return match load_record(shared, work).await {
             Ok((record, details)) => {
                 let commit = control_before_start(shared, work, messages, record, details, now);
-                Err(TurnRan::Commit(Box::new(Prepared { commit, keep: None })))
+                Err(TurnRan::Commit(Prepared { commit, keep: None }))
             }
             Err(error) => Err(give_up(shared, work, &error)),
         };
@@ -315,13 +361,13 @@ async fn put_aside(
             Err(_) => Vec::new(),
         };
         let commit = terminate_set_aside(shared, work, record, details, terminate, children, now);
-        return TurnRan::Commit(Box::new(Prepared { commit, keep: None }));
+        return TurnRan::Commit(Prepared { commit, keep: None });
     }
     if status == OrchestrationStatus::Quarantined {
         tracing::error!(instance = %work.lease.instance, %report, "{}", telemetry::QUARANTINED);
     }
     let commit = set_aside(shared, work, record, details, status, report, now);
-    TurnRan::Commit(Box::new(Prepared { commit, keep: None }))
+    TurnRan::Commit(Prepared { commit, keep: None })
 }
 
 /// Turns to commit, and the how manieth delivery each is.

@@ -34,13 +34,18 @@ impl Pace {
     ) -> Poll<T> {
         let begun = env.now();
         let step = poll_fn(|cx| Poll::Ready(run.as_mut().poll(cx))).await;
-        if step.is_ready() && env.now().since(begun) <= QUICK {
+        self.learn(step.is_ready(), env.now().since(begun));
+        step
+    }
+
+    /// Takes note of a first step: whether it was the last one, and how long it took.
+    pub(super) fn learn(&self, ended: bool, took: Duration) {
+        if ended && took <= QUICK {
             if !self.is_quick() {
                 self.quick_in_a_row.fetch_add(1, Ordering::Relaxed);
             }
         } else {
             self.quick_in_a_row.store(0, Ordering::Relaxed);
         }
-        step
     }
 }

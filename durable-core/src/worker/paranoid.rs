@@ -21,14 +21,14 @@ pub(super) async fn check(
 ) -> TurnRan {
     let chunk = prepared.commit.chunk.clone();
     match replay_all(shared, work, chunk).await {
-        Ok(None) => TurnRan::Commit(Box::new(prepared)),
+        Ok(None) => TurnRan::Commit(prepared),
         Ok(Some(report)) => match load_record(shared, work).await {
             Ok((record, details)) => {
                 let status = OrchestrationStatus::Blocked;
                 let commit = super::commit_builder::set_aside(
                     shared, work, record, details, status, report, now,
                 );
-                TurnRan::Commit(Box::new(Prepared { commit, keep: None }))
+                TurnRan::Commit(Prepared { commit, keep: None })
             }
             Err(_) => TurnRan::Abandon(shared.options.blocked_retry),
         },

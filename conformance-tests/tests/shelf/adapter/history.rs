@@ -7,6 +7,7 @@ use durable_core::backend::{
     BackendResult, HistoryPage, HistoryRead, HistoryStore, InstancePage, InstanceQuery,
     InstanceRecord, PurgeOutcome,
 };
+use durable_core::hot::Wanted;
 use durable_core::ids::{ExecutionId, InstanceId};
 
 use super::Shelf;
@@ -16,11 +17,12 @@ use super::Shelf;
 struct Watched<'a> {
     shelf: &'a Shelf,
     instance: &'a InstanceId,
+    wanted: Wanted,
 }
 
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
-        self.shelf.lock().unwatch(self.instance);
+        self.shelf.lock().unwatch(self.instance, self.wanted);
         self.shelf.bells.leave(self.instance);
     }
 }
@@ -68,11 +70,12 @@ impl HistoryStore for Shelf {
         wait: Duration,
     ) -> BackendResult<Option<InstanceRecord>> {
         let bell = self.bells.listen(instance);
-        self.lock().watch(instance);
-        let _watched = Watched { shelf: self, instance };
+        let wanted = Wanted::Newer(seen);
+        self.lock().watch(instance, wanted);
+        let _watched = Watched { shelf: self, instance, wanted };
         let newer = |shelf: &Self| {
             let record = shelf.lock().record(instance).cloned();
-            record.filter(|record| record.revision > seen)
+            record.filter(|record| wanted.is(record))
         };
         self.wait("watch", &bell, wait, |shelf, _| (newer(shelf), None)).await
     }
