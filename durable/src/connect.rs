@@ -76,13 +76,19 @@ fn decode(text: &str) -> Result<String, Error> {
 /// | `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]` | a server, for any number of processes | as the server is set |
 /// | `redis+cluster://[USER:PASSWORD@]HOST:PORT,HOST:PORT,…` | a Cluster | as its servers are set |
 /// | `redis+sentinel://[USER:PASSWORD@]HOST:PORT,…[/DATABASE]?master=NAME` | the primary that Sentinels name | as it is set |
+/// | `aws://HUB[?region=REGION]` | a DynamoDB table and three SQS queues, for any number of processes | loss of a data centre |
 ///
 /// `redis:` also takes `prefix` (what its keys begin with) and `durability` (`none`, `everysec`,
 /// `always`: what the server must guarantee) and `partitions` (into how many parts a new hub is
-/// divided), Sentinels also `sentinel_user` and `sentinel_password`. `rediss:` is the same over an encrypted connection.
+/// divided), Sentinels also `sentinel_user` and `sentinel_password`. `rediss:` is the same over
+/// an encrypted connection.
 ///
-/// `?hub=NAME` chooses the task hub; hubs on one store never see each other. Special characters
-/// of a path are percent-encoded.
+/// `aws:` needs a hub that was created before, and the feature `aws-credentials`, which takes
+/// credentials and region from the standard chain. Its parameters are `region`, `endpoint` (an
+/// emulator of both services), `dynamodb` and `sqs` (of one of them) and `prefix`.
+///
+/// For the others `?hub=NAME` chooses the task hub; hubs on one store never see each other.
+/// Special characters of a path are percent-encoded.
 ///
 /// # Errors
 /// [`InvalidArgument`](ErrorKind::InvalidArgument) when the URL is not understood or its feature is not
@@ -102,7 +108,7 @@ pub async fn connect_with(url: &str, options: ConnectOptions) -> Result<Arc<dyn 
         "sled" => sled(&Target::parse(url)?, options),
         "redis" | "rediss" | "redis+cluster" | "rediss+cluster" | "redis+sentinel"
         | "rediss+sentinel" => redis(url, options).await,
-        "aws" => Err(missing(scheme, "aws")),
+        "aws" => aws(url, options).await,
         other => Err(invalid(format!("unknown backend `{other}:`; {KNOWN}"))),
     }
 }
@@ -153,6 +159,20 @@ async fn redis(url: &str, _options: ConnectOptions) -> Result<Arc<dyn Backend>, 
     Err(missing(scheme, "redis"))
 }
 
+#[cfg(feature = "aws")]
+async fn aws(url: &str, options: ConnectOptions) -> Result<Arc<dyn Backend>, Error> {
+    let settings = backend_aws::AwsSettings::parse(url)?;
+    let hub = settings.hub.clone();
+    let store = backend_aws::AwsStore::connect(settings, options.env).await?;
+    Ok(store.hub(&hub))
+}
+
+#[cfg(not(feature = "aws"))]
+#[allow(clippy::unused_async, reason = "with the feature it waits")]
+async fn aws(_url: &str, _options: ConnectOptions) -> Result<Arc<dyn Backend>, Error> {
+    Err(missing("aws", "aws"))
+}
+
 fn missing(scheme: &str, feature: &str) -> Error {
     invalid(format!(
         "`{scheme}:` needs the feature `{feature}` of the crate `durable`; enable it in Cargo.toml"
@@ -198,8 +218,13 @@ mod tests {
     async fn unknown_schemes_name_the_known_ones() {
         let error = connect("postgres://x").await.unwrap_err();
         assert!(error.to_string().contains("sled:PATH"), "{error}");
-        let error = connect("aws://x").await.unwrap_err();
-        assert!(error.to_string().contains("feature `aws`"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_aws_url_is_understood_or_needs_its_feature() {
+        let error = connect("aws://hub?regoin=x").await.unwrap_err().to_string();
+        let said = if cfg!(feature = "aws") { "parameter `regoin`" } else { "feature `aws`" };
+        assert!(error.contains(said), "{error}");
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ mod aws;
 mod bench;
 mod campaign;
 mod conformance;
+mod cost;
 mod fix;
 mod fuzz;
 mod generated;
@@ -37,6 +38,7 @@ usage: cargo xtask <command>
   aws install [--dynamodb-local]      the emulators that tests do not bring themselves
   aws emulator [--emulator fast|ministack|dynamodb-local]   run one and say its URL
   aws create-hub|delete-hub aws://HUB?region=REGION   with the standard credentials
+  cost --backend aws                  requests and capacity units of a step, and their price
   guarantees [--check]                what proves each guarantee, into the documents
   sim --seeds N [--from S] [--record] the deterministic simulation of the engine
   torture --backend sled [--kills N] [--mutations M] [--seed S] [--record]
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         ["fix"] => Some(fix::run()),
         ["tidy"] => Some(tidy::run()),
         ["conformance", rest @ ..] => conformance::run(rest),
+        ["cost", rest @ ..] => cost::run(rest),
         ["guarantees", rest @ ..] => guarantees::run(rest),
         ["sim", rest @ ..] => sim::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
