@@ -6,5 +6,5 @@ use crate::shell::cargo;
 pub(crate) fn run(arguments: &[&str]) -> Option<bool> {
     let ["--backend", "aws"] = arguments else { return None };
     let test = ["test", "--package", "backend-aws", "--test", "cost", "--", "--nocapture"];
-    Some(cargo(&test, &[]))
+    Some(cargo(&test, &[("INSTANCES", "20"), ("STEPS", "50")]))
 }
