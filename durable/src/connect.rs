@@ -173,6 +173,7 @@ async fn aws(_url: &str, _options: ConnectOptions) -> Result<Arc<dyn Backend>, E
     Err(missing("aws", "aws"))
 }
 
+#[cfg(not(all(feature = "sled", feature = "redis", feature = "aws")))]
 fn missing(scheme: &str, feature: &str) -> Error {
     invalid(format!(
         "`{scheme}:` needs the feature `{feature}` of the crate `durable`; enable it in Cargo.toml"
