@@ -42,11 +42,6 @@ pub(crate) const KINDS: [Kind; 8] = [
     Kind { name: "fuzz-core", title: "hostile records", proves: &["G16", "G18"] },
     Kind { name: "fuzz-sled", title: "hostile bytes in sled", proves: &["G16", "G18"] },
     Kind { name: "fuzz-redis", title: "hostile bytes in Redis", proves: &["G16", "G18"] },
-    Kind {
-        name: "aws-kills",
-        title: "DynamoDB and SQS, workers killed",
-        proves: &["G1", "G3", "G5", "G6", "G7", "L1", "L2"],
-    },
 ];
 
 /// One recorded run.

@@ -16,7 +16,7 @@ struct Campaign {
 }
 
 /// Adapters that have one. To add yours, add a row, and the kinds of its summaries to the record.
-const CAMPAIGNS: [Campaign; 3] = [
+const CAMPAIGNS: [Campaign; 2] = [
     Campaign {
         backend: "sled",
         package: "backend-sled",
@@ -30,13 +30,6 @@ const CAMPAIGNS: [Campaign; 3] = [
         features: "",
         test: "torture",
         filters: &["killed"],
-    },
-    Campaign {
-        backend: "aws",
-        package: "backend-aws",
-        features: "",
-        test: "kills",
-        filters: &["killed_and_paused_workers"],
     },
 ];
 
