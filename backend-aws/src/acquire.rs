@@ -92,7 +92,7 @@ impl Hub {
                 None => match self.head(OPERATION, instance).await? {
                     Some(head) => head,
                     None => {
-                        self.answer_doorbells(instance, false).await;
+                        self.answer_doorbells(instance, false);
                         return Ok(None);
                     }
                 },
@@ -109,7 +109,7 @@ impl Hub {
             }
             let loads: Vec<Load> = pages.iter().map(|page| page.load.clone()).collect();
             if head.on_loan(now) || head.deliverable(&loads, now).is_none() {
-                self.rest(&head, &pages).await;
+                self.rest(&head, &pages);
                 return Ok(None);
             }
             let token = LeaseToken(self.env.random_u128());
@@ -132,33 +132,35 @@ impl Hub {
     }
 
     /// An instance that is not ready: notes when it will be.
-    async fn rest(&self, head: &Arc<Head>, pages: &[Page]) {
+    fn rest(&self, head: &Arc<Head>, pages: &[Page]) {
         let now = self.now();
         let outstanding = self.is_outstanding(head);
+        // Their own doorbells may be lost, or never have been sent.
+        self.note_tasks(&head.instance, &Arc::from(HEAD), &head.load);
         {
             let mut turns = self.turns.lock();
             if let Some(loan) = head.loan.filter(|loan| loan.until > now) {
                 turns.push_due(loan.until, &head.instance);
             }
-            let in_pages = pages.iter().flat_map(|page| page.load.delayed.iter().map(|m| m.at));
-            let next = in_pages.filter(|at| *at > now).chain(head.next_due(now)).min();
+            let in_pages = pages.iter().flat_map(|page| &page.load.delayed);
+            let next = in_pages.filter_map(|m| m.due_at(now)).chain(head.next_due(now)).min();
             if let Some(due) = next {
                 turns.push_due(due, &head.instance);
             }
         }
-        self.answer_doorbells(&head.instance, outstanding).await;
+        self.answer_doorbells(&head.instance, outstanding);
     }
 
     /// Removes the doorbells of an instance when there is nothing they would be needed for, and
     /// lets them ring again otherwise.
-    pub(crate) async fn answer_doorbells(&self, instance: &InstanceId, keep: bool) {
+    pub(crate) fn answer_doorbells(&self, instance: &InstanceId, keep: bool) {
         let handles = self.held.lock().remove(instance);
         if let Some(handles) = handles.filter(|_| !keep) {
-            self.orchestrator.remove(handles).await;
+            self.orchestrator.remove_soon(handles);
         }
     }
 
-    async fn hand_out(
+    pub(crate) async fn hand_out(
         &self,
         head: Arc<Head>,
         (pages, paged): (Vec<Page>, u64),
@@ -204,7 +206,7 @@ impl Hub {
             }
             Err(error) => {
                 let lease = TurnLease { instance: head.instance.clone(), token };
-                self.give_back(&lease, Duration::from_secs(1)).await?;
+                self.give_back(&lease, Duration::from_secs(1), true).await?;
                 Err(error)
             }
         }

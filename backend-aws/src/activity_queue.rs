@@ -13,19 +13,32 @@ use foldhash::HashSet;
 use futures_util::{StreamExt as _, stream};
 
 use crate::backend::AwsBackend;
+use crate::claim::{Claims, by_item};
+use crate::desk::{Sitting, TaskWish};
+use crate::hints::TaskPlace;
 use crate::hub::{Hub, interrupted};
 use crate::receive::{Bell, Look};
 
 /// Most tasks in one look.
 const TASKS_MAX: usize = 256;
 
-/// Tasks taken at a time.
-const AT_ONCE: usize = 32;
+/// Items that tasks are taken from at a time.
+const AT_ONCE: usize = 16;
 
 impl Hub {
     /// The queues that somebody in this process has asked for.
     pub(crate) fn served_queues(&self) -> HashSet<QueueName> {
         self.queues.lock().clone()
+    }
+
+    /// Nobody must wait in vain for tasks that could not be taken.
+    fn claim_later(&self, claims: Claims) {
+        let at = self.now() + Duration::from_secs(1);
+        let mut tasks = self.tasks.lock();
+        for (queue, task) in claims.tasks {
+            let (instance, item) = (claims.instance.clone(), Arc::clone(&claims.item));
+            tasks.push_due(at, &queue, TaskPlace { instance, item, task });
+        }
     }
 
     async fn look_for_tasks(
@@ -34,31 +47,34 @@ impl Hub {
         queues: Vec<QueueName>,
         lease_for: Duration,
     ) -> BackendResult<Look<ActivityWork>> {
-        let mut works = Vec::new();
+        let suits = |queue: Option<&QueueName>| queue.is_some_and(|queue| queues.contains(queue));
+        let (mut works, stale) = self.task_desk.lock().take(max, self.now(), suits);
+        self.give_all_back(stale);
         let mut failed = None;
         while works.len() < max && failed.is_none() {
             let places: Vec<_> = {
                 let now = self.now();
                 let mut tasks = self.tasks.lock();
                 tasks.advance(now);
-                let count = (max - works.len()).min(AT_ONCE);
-                std::iter::from_fn(|| tasks.pop(&queues)).take(count).collect()
+                std::iter::from_fn(|| tasks.pop(&queues)).take(max - works.len()).collect()
             };
             if places.is_empty() {
                 break;
             }
-            let claims = places.into_iter().map(|(queue, place)| {
+            let claims = by_item(places).into_iter().map(|claims| {
                 let hub = &self;
-                async move { (hub.claim(&queue, &place, lease_for).await, queue, place) }
+                async move { (hub.claim(&claims, lease_for).await, claims) }
             });
             let found: Vec<_> =
                 stream::iter(claims.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
-            for (found, queue, place) in found {
+            for (found, claims) in found {
                 match found {
-                    Ok(work) => works.extend(work),
+                    Ok(claimed) => {
+                        works.extend(claimed.works);
+                        failed = failed.or(claimed.failed);
+                    }
                     Err(error) => {
-                        let at = self.now() + Duration::from_secs(1);
-                        self.tasks.lock().push_due(at, &queue, place);
+                        self.claim_later(claims);
                         failed = Some(error);
                     }
                 }
@@ -94,7 +110,9 @@ impl ActivityQueue for AwsBackend {
             let given = hub
                 .handed_over(work, |(found, hub)| async move {
                     for work in found.into_iter().flat_map(|look| look.works) {
-                        if let Err(error) = hub.abandon_task(&work.lease, Duration::ZERO).await {
+                        if let Err(error) =
+                            hub.abandon_task(&work.lease, Duration::ZERO, false).await
+                        {
                             tracing::debug!(%error, "it comes back when its lease ends");
                         }
                     }
@@ -102,7 +120,14 @@ impl ActivityQueue for AwsBackend {
                 .await;
             given.ok_or_else(|| interrupted(operation))?.0
         };
-        hub.receive(operation, Bell::Activities, request.wait, look).await
+        let wish = TaskWish { queues: request.queues.clone(), lease_for };
+        let sitting =
+            (!request.wait.is_zero()).then(|| Sitting::<ActivityWork>::new(hub, max, wish));
+        let works = hub.receive(operation, Bell::Activities, request.wait, look).await;
+        if let Some(sitting) = sitting {
+            sitting.served();
+        }
+        works
     }
 
     async fn renew_activities(
@@ -127,7 +152,7 @@ impl ActivityQueue for AwsBackend {
             "abandon_activities",
             leases,
             |_| None,
-            move |hub, lease| Box::pin(async move { hub.abandon_task(&lease, delay).await }),
+            move |hub, lease| Box::pin(async move { hub.abandon_task(&lease, delay, true).await }),
         )
         .await
     }

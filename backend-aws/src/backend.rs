@@ -118,6 +118,53 @@ impl AwsBackend {
         answers.sort_by_key(|(n, _)| *n);
         answers.into_iter().map(|(_, answer)| answer).collect()
     }
+
+    /// Applies a verb to the items of each instance together, in their order, and to different
+    /// instances at the same time.
+    pub(crate) async fn runs<I, T>(
+        &self,
+        operation: &'static str,
+        items: Vec<I>,
+        instance: impl Fn(&I) -> &InstanceId,
+        verb: impl Fn(Arc<Hub>, Vec<I>) -> BoxFuture<'static, Vec<BackendResult<T>>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Vec<BackendResult<T>>
+    where
+        I: Send + 'static,
+        T: Send + 'static,
+    {
+        let count = items.len();
+        let mut runs: Vec<(Vec<usize>, Vec<I>)> = Vec::new();
+        let mut places: HashMap<InstanceId, usize> = HashMap::default();
+        for (n, item) in items.into_iter().enumerate() {
+            let place = *places.entry(instance(&item).clone()).or_insert(runs.len());
+            if place == runs.len() {
+                runs.push((Vec::new(), Vec::new()));
+            }
+            runs[place].0.push(n);
+            runs[place].1.push(item);
+        }
+        let verb = Arc::new(verb);
+        let done = self.each(
+            operation,
+            runs,
+            |_| None,
+            move |hub, (places, items)| {
+                let answers = verb(hub, items);
+                Box::pin(
+                    async move { Ok(places.into_iter().zip(answers.await).collect::<Vec<_>>()) },
+                )
+            },
+        );
+        let mut answers: Vec<_> = (0..count).map(|_| None).collect();
+        for (n, answer) in done.await.into_iter().flatten().flatten() {
+            answers[n] = Some(answer);
+        }
+        let missing = || self.check_open(operation).err().unwrap_or_else(|| interrupted(operation));
+        answers.into_iter().map(|a| a.unwrap_or_else(|| Err(missing()))).collect()
+    }
 }
 
 #[async_trait]
@@ -142,10 +189,12 @@ impl Backend for AwsBackend {
         &self,
         commits: Vec<ActivityCommit>,
     ) -> Vec<BackendResult<CommitOutcome>> {
-        let key = |c: &ActivityCommit| Some(c.lease.instance.clone());
-        self.each("commit_activities", commits, key, |hub, commit| {
-            Box::pin(async move { hub.complete(&commit).await })
-        })
+        self.runs(
+            "commit_activities",
+            commits,
+            |commit| &commit.lease.instance,
+            |hub, commits| Box::pin(async move { hub.complete_run(&commits).await }),
+        )
         .await
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use durable_core::backend::{BackendResult, Envelope};
 use durable_core::env::BoxFuture;
+use durable_core::hot::Signals;
 use durable_core::ids::InstanceId;
 use foldhash::HashMap;
 use futures_util::{StreamExt as _, stream};
@@ -143,14 +144,17 @@ impl Hub {
             let keys = pages.iter().map(|page| (pk.clone(), page.key.to_string())).collect();
             return self.table.delete_all(OPERATION, keys).await;
         }
-        let mut rings = Vec::new();
         for page in pages {
-            rings.extend(self.task_rings(instance, &page.key, &page.load));
             self.note_tasks(instance, &page.key, &page.load);
+            self.ring_tasks(instance, &page.key, &page.load);
         }
-        self.ring_tasks(rings).await;
-        let timers = pages.iter().flat_map(|page| page.load.delayed.iter().map(|m| m.at));
-        if let Some(first) = timers.min() {
+        let now = self.now();
+        let delayed = pages.iter().flat_map(|page| &page.load.delayed);
+        if delayed.clone().any(|m| m.due_at(now).is_none()) {
+            self.turns.lock().push(instance, None);
+            self.bells.ring(Signals { turns: true, ..Signals::default() });
+        }
+        if let Some(first) = delayed.filter_map(|m| m.due_at(now)).min() {
             self.turns.lock().push_due(first, instance);
             self.arrange(instance, first).await;
         }

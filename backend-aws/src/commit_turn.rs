@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use durable_core::backend::{BackendResult, CommitOutcome, TurnCommit};
+use durable_core::hot::Signals;
 
 use crate::head::{Head, Load, Task};
 use crate::hub::{Hub, Lent};
@@ -46,7 +47,10 @@ impl Hub {
     }
 
     /// Commits one turn.
-    pub(crate) async fn commit_turn(&self, commit: TurnCommit) -> BackendResult<CommitOutcome> {
+    pub(crate) async fn commit_turn(
+        self: &Arc<Self>,
+        commit: TurnCommit,
+    ) -> BackendResult<CommitOutcome> {
         let _alone = self.commit_alone(&commit.lease.instance).await;
         let lent = match self.lent(&commit).await? {
             Ok(lent) => lent,
@@ -113,7 +117,7 @@ impl Hub {
 
     /// What follows when the head has changed.
     async fn applied(
-        &self,
+        self: &Arc<Self>,
         commit: &TurnCommit,
         lent: &Lent,
         plan: &Plan,
@@ -122,6 +126,15 @@ impl Hub {
     ) {
         let instance = &commit.lease.instance;
         self.lent.lock().remove(&commit.lease.token);
+        self.unready.lock().remove(instance);
+        let granted = plan.granted(&head);
+        if !granted.is_empty() {
+            for (queue, work, until) in granted {
+                self.lend_task(work.lease.token, Arc::from(HEAD));
+                self.grant(Some(queue), work, until);
+            }
+            self.bells.ring(Signals { activities: true, ..Signals::default() });
+        }
         if commit.record.is_some() {
             self.bells.ring_changed(std::slice::from_ref(instance));
         }
@@ -136,9 +149,8 @@ impl Hub {
             }
         };
         self.follow_up(&head, before, false).await;
-        let tasks = Load { tasks: plan.near_tasks(), ..Load::default() };
-        let rings = self.task_rings(instance, HEAD, &tasks);
-        self.ring_tasks(rings).await;
+        let tasks = Load { tasks: plan.waiting_tasks(), ..Load::default() };
+        self.ring_tasks(instance, HEAD, &tasks);
         self.forget(instance, plan.used(commit, lent)).await;
         if commit.next.as_ref().is_some_and(|next| !next.keep_history) {
             self.drop_history(instance, commit.execution).await;

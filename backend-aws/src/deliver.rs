@@ -9,6 +9,7 @@ use durable_core::backend::{
     InstanceRecord, OrchestrationStatus, ReusePolicy, SendOutcome,
 };
 use durable_core::ids::MessageId;
+use durable_core::time::Timestamp;
 
 use crate::head::Head;
 use crate::hub::Hub;
@@ -53,6 +54,7 @@ impl Hub {
             execution,
             control: envelope.control,
             counted: false,
+            ready: false,
             at: envelope.visible_at.filter(|at| *at > self.now()).unwrap_or(now),
             order: envelope.order_key,
             body,
@@ -134,7 +136,7 @@ impl Hub {
                     Err(head) => Tried::Again(head),
                 });
             }
-        } else if head.is_terminal() || envelope.execution.is_some_and(|e| !head.is_current(e)) {
+        } else if head.is_terminal() || envelope.execution.is_some_and(|e| e != head.execution) {
             return Ok(Tried::Is(SendOutcome::Terminal));
         }
         if head.load.knows(envelope.id) {
@@ -164,8 +166,7 @@ impl Hub {
         let terminal = update.value(number(u64::from(OrchestrationStatus::Completed.number())));
         update.when(&format!("st<{terminal}"));
         if let Some(execution) = message.execution {
-            let execution = update.value(id(execution.0));
-            update.when(&format!("(ex={execution} OR px={execution})"));
+            update.when_equal("ex", id(execution.0));
         }
         if envelope.creates.is_some() {
             let placeholder = OrchestrationStatus::AwaitingStart.number();
@@ -214,9 +215,14 @@ impl Hub {
             return Ok(Err(self.bring_out(old).await?));
         }
         let details = self.body(operation, &envelope.target, &record.details).await?;
-        let message = self.message(envelope, body.clone());
+        let mut message = self.message(envelope, body.clone());
         let later = envelope.visible_at.is_some_and(|at| at > self.now());
         let placeholder = old.filter(|h| h.status == OrchestrationStatus::AwaitingStart);
+        if let Some(load) = placeholder.map(|head| &head.load).filter(|_| !later) {
+            // The start comes before whatever has come before it.
+            let collected = load.inbox.iter().chain(&load.delayed).map(|m| m.at);
+            message.at = collected.fold(message.at, Timestamp::min);
+        }
         let mut update = Update::default();
         match old {
             None => update.when("attribute_not_exists(pk)"),
@@ -300,10 +306,6 @@ fn begin_load(
 ) {
     let first = binary(message.seal());
     let empty = || AttributeValue::M(std::collections::HashMap::default());
-    let mut waits = std::collections::HashMap::default();
-    if later {
-        waits.insert(id_text(message.id), first.clone());
-    }
     match (old, keeps) {
         (Some(placeholder), true) => {
             // Whatever the placeholder has collected is kept, behind the start message.
@@ -312,22 +314,28 @@ fn begin_load(
                 let first = update.value(AttributeValue::L(vec![first]));
                 update.set_expression(&format!("ib=list_append({first},ib)"));
                 update.add("ii", id_set([message.id]));
+            } else {
+                let key = update.key(id_text(message.id));
+                update.set(&format!("dm.{key}"), first);
             }
         }
         _ => {
             update.remove("px");
             update.remove("un");
             update.set("tk", empty());
-            update.set("ib", AttributeValue::L(if later { vec![] } else { vec![first] }));
+            let mut delayed = std::collections::HashMap::default();
             if later {
                 update.remove("ii");
+                update.set("ib", AttributeValue::L(Vec::new()));
+                delayed.insert(id_text(message.id), first);
             } else {
                 update.set("ii", id_set([message.id]));
+                update.set("ib", AttributeValue::L(vec![first]));
             }
+            update.set("dm", AttributeValue::M(delayed));
             let paged = old.map_or(0, |old| old.paged);
             update.set("pn", number(paged));
             update.set("pd", number(paged));
         }
     }
-    update.set("dm", AttributeValue::M(waits));
 }

@@ -31,24 +31,29 @@ pub(crate) fn read_instance(body: &str) -> Option<InstanceId> {
     InstanceId::new(unescape(body)).ok()
 }
 
-/// A doorbell for a task.
-pub(crate) fn of_task(
+/// A doorbell for tasks of one item.
+pub(crate) fn of_tasks(
     queue: &QueueName,
     instance: &InstanceId,
     item: &str,
-    task: MessageId,
+    tasks: &[MessageId],
 ) -> String {
     let (queue, instance) = (escape(queue.as_str()), escape(instance.as_str()));
-    format!("{queue}\n{instance}\n{item}\n{}", id_text(task))
+    let mut text = format!("{queue}\n{instance}\n{item}");
+    for task in tasks {
+        text.push('\n');
+        text.push_str(&id_text(*task));
+    }
+    text
 }
 
-pub(crate) fn read_task(body: &str) -> Option<(QueueName, InstanceId, String, MessageId)> {
+pub(crate) fn read_tasks(body: &str) -> Option<(QueueName, InstanceId, String, Vec<MessageId>)> {
     let mut lines = body.split('\n');
     let queue = QueueName::new(unescape(lines.next()?)).ok()?;
     let instance = read_instance(lines.next()?)?;
     let item = lines.next()?.to_owned();
-    let task = read_id_text(lines.next()?).ok()?;
-    lines.next().is_none().then_some((queue, instance, item, task))
+    let tasks: Option<Vec<_>> = lines.map(|line| read_id_text(line).ok()).collect();
+    tasks.filter(|tasks| !tasks.is_empty()).map(|tasks| (queue, instance, item, tasks))
 }
 
 #[cfg(test)]
@@ -63,11 +68,11 @@ mod tests {
             assert!(!body.contains(['\u{fffe}', '\u{ffff}']));
             assert_eq!(read_instance(&body), Some(instance.clone()), "{id}");
             let queue = QueueName::new(id).unwrap();
-            let task = MessageId { source: 7, seq: 3 };
-            let read = read_task(&of_task(&queue, &instance, "M", task));
-            assert_eq!(read, Some((queue, instance, "M".to_owned(), task)));
+            let tasks = vec![MessageId { source: 7, seq: 3 }, MessageId { source: 8, seq: 0 }];
+            let read = read_tasks(&of_tasks(&queue, &instance, "M", &tasks));
+            assert_eq!(read, Some((queue, instance, "M".to_owned(), tasks)));
         }
         assert_eq!(read_instance(""), None);
-        assert_eq!(read_task("a\nb\nM"), None);
+        assert_eq!(read_tasks("a\nb\nM"), None);
     }
 }

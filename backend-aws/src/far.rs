@@ -145,7 +145,7 @@ impl Hub {
         let mut messages: Vec<(Message, bool)> = Vec::new();
         let mut seen = foldhash::HashSet::default();
         for (envelope, body) in bodies {
-            if envelope.creates.is_none() && envelope.execution.is_some_and(|e| !head.is_current(e))
+            if envelope.creates.is_none() && envelope.execution.is_some_and(|e| e != head.execution)
             {
                 outcomes.push(SendOutcome::Terminal);
                 continue;

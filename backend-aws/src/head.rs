@@ -185,9 +185,13 @@ impl Head {
 
     /// When the next timer was due before this message came.
     pub(crate) fn due_without(&self, id: MessageId, now: Timestamp) -> Option<Timestamp> {
-        let timers = self.load.delayed.iter().filter(|m| m.id != id).map(|m| m.at);
+        let others = self.load.delayed.iter().filter(|m| m.id != id);
         let pauses = [self.hold, self.delay].into_iter().flatten();
-        timers.chain(pauses).filter(|at| *at > now && *at < Timestamp::MAX).min()
+        others
+            .filter_map(|m| m.due_at(now))
+            .chain(pauses)
+            .filter(|at| *at > now && *at < Timestamp::MAX)
+            .min()
     }
 
     /// Whether something may wait in pages.
@@ -207,7 +211,9 @@ impl Head {
     pub(crate) fn due<'a>(&'a self, pages: &'a [Load], now: Timestamp) -> Vec<&'a Message> {
         let mut due: Vec<&Message> = std::iter::once(&self.load)
             .chain(pages)
-            .flat_map(|load| load.inbox.iter().chain(load.delayed.iter().filter(|m| m.at <= now)))
+            .flat_map(|load| {
+                load.inbox.iter().chain(load.delayed.iter().filter(|m| m.due_at(now).is_none()))
+            })
             .filter(|m| m.execution.is_none_or(|e| self.is_current(e)))
             .collect();
         // The list of one item is in order of arrival already; its clocks may not be.
@@ -243,7 +249,7 @@ impl Head {
     /// When time alone makes the instance ready.
     pub(crate) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
         let forever = Timestamp::MAX;
-        let timers = self.load.delayed.iter().map(|m| m.at);
+        let timers = self.load.delayed.iter().filter_map(|m| m.due_at(now));
         let pauses = [self.hold, self.delay].into_iter().flatten();
         timers.chain(pauses).filter(|at| *at > now && *at < forever).min()
     }

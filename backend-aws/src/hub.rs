@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use durable_core::backend::{Applied, BackendError, BackendErrorKind, BackendResult, Capabilities};
+use durable_core::backend::{
+    ActivityWork, Applied, BackendError, BackendErrorKind, BackendResult, Capabilities, TurnWork,
+};
 use durable_core::env::SharedEnv;
 use durable_core::ids::{HubName, InstanceId, LeaseToken, QueueName};
 use durable_core::memory::Bells;
@@ -16,8 +18,10 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::config::AwsSettings;
+use crate::desk::Desk;
 use crate::head::Head;
 use crate::hints::{TaskHints, TaskPlace, TurnHints};
+use crate::later::Gathered;
 use crate::page::Page;
 use crate::sqs::Queue;
 use crate::table::Table;
@@ -42,6 +46,8 @@ pub(crate) struct Lent {
 pub(crate) struct Poll {
     pub(crate) waiting: AtomicUsize,
     pub(crate) polling: AtomicBool,
+    /// Whether somebody has asked who did not wait.
+    pub(crate) asked: AtomicBool,
 }
 
 /// One task hub in this process.
@@ -51,9 +57,9 @@ pub(crate) struct Hub {
     pub(crate) env: SharedEnv,
     pub(crate) capabilities: Capabilities,
     pub(crate) table: Table,
-    pub(crate) orchestrator: Queue,
-    pub(crate) worker: Queue,
-    pub(crate) tracking: Queue,
+    pub(crate) orchestrator: Arc<Gathered>,
+    pub(crate) worker: Arc<Gathered>,
+    pub(crate) tracking: Arc<Gathered>,
     pub(crate) bells: Bells,
     pub(crate) turns: Mutex<TurnHints>,
     pub(crate) tasks: Mutex<TaskHints>,
@@ -61,9 +67,13 @@ pub(crate) struct Hub {
     pub(crate) lent: Mutex<HashMap<LeaseToken, Arc<Lent>>>,
     /// Where tasks on loan are, by token.
     pub(crate) lent_tasks: Mutex<HashMap<LeaseToken, Arc<str>>>,
+    /// Instances of which this process knows that a completion cannot take their loan.
+    pub(crate) unready: Mutex<HashSet<InstanceId>>,
+    pub(crate) task_desk: Mutex<Desk<ActivityWork>>,
+    pub(crate) turn_desk: Mutex<Desk<TurnWork>>,
     /// Handles of doorbells that have not been answered yet.
     pub(crate) held: Mutex<HashMap<InstanceId, Vec<String>>>,
-    pub(crate) held_tasks: Mutex<HashMap<TaskPlace, Vec<String>>>,
+    pub(crate) held_tasks: Mutex<HashMap<TaskPlace, Vec<Arc<String>>>>,
     pub(crate) turn_poll: Poll,
     pub(crate) task_poll: Poll,
     pub(crate) tracking_poll: Poll,
@@ -96,8 +106,10 @@ impl Hub {
         (name, settings, env): (HubName, AwsSettings, SharedEnv),
         capabilities: Capabilities,
         table: Table,
-        [orchestrator, worker, tracking]: [Queue; 3],
+        queues: [Queue; 3],
     ) -> Self {
+        let [orchestrator, worker, tracking] =
+            queues.map(|queue| Gathered::new(queue, Arc::clone(&env)));
         Self {
             name,
             settings,
@@ -112,6 +124,9 @@ impl Hub {
             tasks: Mutex::default(),
             lent: Mutex::default(),
             lent_tasks: Mutex::default(),
+            unready: Mutex::default(),
+            task_desk: Mutex::default(),
+            turn_desk: Mutex::default(),
             held: Mutex::default(),
             held_tasks: Mutex::default(),
             turn_poll: Poll::default(),
@@ -160,8 +175,18 @@ impl Hub {
         self.committing[place].lock().await
     }
 
+    /// Remembers that a completion cannot take the loan of an instance.
+    pub(crate) fn set_unready(&self, instance: &InstanceId) {
+        let mut unready = self.unready.lock();
+        if unready.len() >= LENT_MAX {
+            unready.clear();
+        }
+        unready.insert(instance.clone());
+    }
+
     /// Remembers what was read with a loan.
     pub(crate) fn lend(&self, token: LeaseToken, lent: Lent) {
+        self.set_unready(&lent.head.instance);
         let now = self.now();
         let mut all = self.lent.lock();
         if all.len() >= LENT_MAX {
@@ -170,6 +195,7 @@ impl Hub {
         all.insert(token, Arc::new(lent));
     }
 
+    /// Remembers where a task on loan is.
     pub(crate) fn lend_task(&self, token: LeaseToken, item: Arc<str>) {
         let mut all = self.lent_tasks.lock();
         if all.len() >= LENT_MAX {
@@ -191,6 +217,9 @@ impl Hub {
     {
         let (answer, answered) = oneshot::channel();
         self.env.spawn(Box::pin(async move {
+            if answer.is_closed() {
+                return;
+            }
             if let Err(unwanted) = answer.send(work.await) {
                 give_back(unwanted).await;
             }
@@ -218,13 +247,14 @@ pub(crate) fn interrupted(operation: &'static str) -> BackendError {
     BackendError::new(BackendErrorKind::Unavailable, operation, text).unknown()
 }
 
+/// The same error once more, without its source.
+pub(crate) fn copy(e: &BackendError) -> BackendError {
+    let copy = BackendError::new(e.kind(), e.operation(), e.context().to_owned()).retry(e.advice());
+    if e.applied() == Applied::Unknown { copy.unknown() } else { copy }
+}
+
 /// The same error for every item of a batch.
 pub(crate) fn spread<T>(error: BackendError, count: usize) -> Vec<BackendResult<T>> {
-    let copy = |e: &BackendError| {
-        let copy =
-            BackendError::new(e.kind(), e.operation(), e.context().to_owned()).retry(e.advice());
-        if e.applied() == Applied::Unknown { copy.unknown() } else { copy }
-    };
     let mut answers: Vec<_> = (1..count).map(|_| Err(copy(&error))).collect();
     answers.push(Err(error));
     answers

@@ -9,13 +9,12 @@ use durable_core::backend::{
     AbandonOutcome, BackendResult, CreateInstance, CreateOutcome, Envelope, OrchestrationQueue,
     ReceiveTurns, RenewOutcome, SendOutcome, TurnLease, TurnWork,
 };
-use durable_core::ids::InstanceId;
 use durable_core::limits;
-use foldhash::HashMap;
 use futures_util::{StreamExt as _, stream};
 
 use crate::acquire::Wanted;
 use crate::backend::AwsBackend;
+use crate::desk::Sitting;
 use crate::hub::{Hub, interrupted};
 use crate::receive::{Bell, Look};
 use crate::update::{Update, id, number};
@@ -33,7 +32,8 @@ impl Hub {
         max: usize,
         wanted: Wanted,
     ) -> BackendResult<Look<TurnWork>> {
-        let mut works = Vec::new();
+        let (mut works, stale) = self.turn_desk.lock().take(max, self.now(), |_| true);
+        self.give_all_back(stale);
         let mut failed = None;
         while works.len() < max && failed.is_none() {
             let hints: Vec<_> = {
@@ -91,16 +91,21 @@ impl Hub {
         })
     }
 
-    /// Takes an instance back unchanged.
+    /// Takes an instance back unchanged. When nobody has seen it, it was not delivered either.
     pub(crate) async fn give_back(
         &self,
         lease: &TurnLease,
         delay: Duration,
+        was_seen: bool,
     ) -> BackendResult<AbandonOutcome> {
         let operation = "abandon_turns";
         let mut update = Update::default();
         update.remove("lt");
         update.remove("lu");
+        if !was_seen {
+            let one = update.value(number(1));
+            update.set_expression(&format!("dl=dl-{one}"));
+        }
         update.when_equal("lt", id(lease.token.0));
         let held = self.lent.lock().get(&lease.token).map(|lent| lent.head.hold.is_some());
         let held = match held {
@@ -114,6 +119,7 @@ impl Hub {
         Ok(match self.change_head(operation, &lease.instance, update).await? {
             Ok(head) => {
                 self.lent.lock().remove(&lease.token);
+                self.unready.lock().remove(&lease.instance);
                 self.note(&head);
                 if delay.is_zero() {
                     self.ring_instances(vec![lease.instance.clone()]).await;
@@ -141,34 +147,13 @@ impl OrchestrationQueue for AwsBackend {
     }
 
     async fn send(&self, envelopes: Vec<Envelope>) -> Vec<BackendResult<SendOutcome>> {
-        let count = envelopes.len();
-        let mut runs: Vec<(Vec<usize>, Vec<Envelope>)> = Vec::new();
-        let mut places: HashMap<InstanceId, usize> = HashMap::default();
-        for (n, envelope) in envelopes.into_iter().enumerate() {
-            let place = *places.entry(envelope.target.clone()).or_insert(runs.len());
-            if place == runs.len() {
-                runs.push((Vec::new(), Vec::new()));
-            }
-            runs[place].0.push(n);
-            runs[place].1.push(envelope);
-        }
-        let sent = self.each(
+        self.runs(
             "send",
-            runs,
-            |_| None,
-            |hub, (places, envelopes)| {
-                Box::pin(async move {
-                    let outcomes = hub.deliver_run("send", &envelopes, false).await;
-                    Ok(places.into_iter().zip(outcomes).collect::<Vec<_>>())
-                })
-            },
-        );
-        let mut answers: Vec<_> = (0..count).map(|_| None).collect();
-        for (n, outcome) in sent.await.into_iter().flatten().flatten() {
-            answers[n] = Some(outcome);
-        }
-        let missing = || self.check_open("send").err().unwrap_or_else(|| interrupted("send"));
-        answers.into_iter().map(|a| a.unwrap_or_else(|| Err(missing()))).collect()
+            envelopes,
+            |envelope| &envelope.target,
+            |hub, run| Box::pin(async move { hub.deliver_run("send", &run, false).await }),
+        )
+        .await
     }
 
     async fn receive_turns(&self, request: ReceiveTurns) -> BackendResult<Vec<TurnWork>> {
@@ -190,7 +175,8 @@ impl OrchestrationQueue for AwsBackend {
                 .handed_over(work, |(found, hub)| async move {
                     // Nobody took what was found.
                     for work in found.into_iter().flat_map(|look| look.works) {
-                        if let Err(error) = hub.give_back(&work.lease, Duration::ZERO).await {
+                        if let Err(error) = hub.give_back(&work.lease, Duration::ZERO, false).await
+                        {
                             tracing::debug!(%error, "it comes back when its lease ends");
                         }
                     }
@@ -198,7 +184,12 @@ impl OrchestrationQueue for AwsBackend {
                 .await;
             given.ok_or_else(|| interrupted(operation))?.0
         };
-        hub.receive(operation, Bell::Turns, request.wait, look).await
+        let sitting = (!request.wait.is_zero()).then(|| Sitting::<TurnWork>::new(hub, max, wanted));
+        let works = hub.receive(operation, Bell::Turns, request.wait, look).await;
+        if let Some(sitting) = sitting {
+            sitting.served();
+        }
+        works
     }
 
     async fn renew_turns(
@@ -224,7 +215,7 @@ impl OrchestrationQueue for AwsBackend {
             "abandon_turns",
             leases,
             |l| Some(l.instance.clone()),
-            move |hub, lease| Box::pin(async move { hub.give_back(&lease, delay).await }),
+            move |hub, lease| Box::pin(async move { hub.give_back(&lease, delay, true).await }),
         )
         .await
     }

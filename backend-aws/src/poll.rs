@@ -10,9 +10,10 @@ use durable_core::hot::Signals;
 use crate::doorbell;
 use crate::hints::TaskPlace;
 use crate::hub::Hub;
+use crate::later::Gathered;
 use crate::pace;
 use crate::receive::Bell;
-use crate::sqs::{Queue, Rung};
+use crate::sqs::Rung;
 use crate::timers;
 
 /// How long to wait after a poll that failed.
@@ -37,7 +38,20 @@ pub(crate) fn start(hub: &Arc<Hub>, bell: Bell) {
     }
 }
 
-fn queue(hub: &Hub, bell: Bell) -> &Queue {
+/// Asks once for doorbells, without waiting; the first time also for those that were lost.
+pub(crate) async fn ask(hub: &Hub, bell: Bell) -> BackendResult<()> {
+    if !hub.poll(bell).asked.swap(true, Ordering::AcqRel) && bell == Bell::Turns {
+        hub.sweep().await?;
+    }
+    let hide = hub.settings.ring_again;
+    let rung = queue(hub, bell).queue.receive("ask", Duration::ZERO, hide).await?;
+    if !rung.is_empty() {
+        hear(hub, bell, rung).await;
+    }
+    Ok(())
+}
+
+fn queue(hub: &Hub, bell: Bell) -> &Gathered {
     match bell {
         Bell::Turns => &hub.orchestrator,
         Bell::Activities => &hub.worker,
@@ -76,7 +90,7 @@ async fn run(weak: Weak<Hub>, bell: Bell) {
             }
         }
         let (wait, hide) = (hub.settings.long_poll, hub.settings.ring_again);
-        match queue(&hub, bell).receive("poll", wait, hide).await {
+        match queue(&hub, bell).queue.receive("poll", wait, hide).await {
             Ok(rung) if rung.is_empty() => {}
             Ok(rung) => hear(&hub, bell, rung).await,
             Err(error) => {
@@ -95,7 +109,7 @@ async fn hear(hub: &Hub, bell: Bell, rung: Vec<Rung>) {
         Bell::Tracking => {
             let handles = rung.into_iter().map(|r| r.handle).collect();
             hub.bells.ring(Signals { tracking: true, ..Signals::default() });
-            hub.tracking.remove(handles).await;
+            hub.tracking.remove_soon(handles);
         }
     }
 }
@@ -121,31 +135,33 @@ async fn hear_turns(hub: &Hub, rung: Vec<Rung>) {
     if !old.is_empty() {
         hub.ring_instances(old).await;
     }
-    if !useless.is_empty() {
-        hub.orchestrator.remove(useless).await;
-    }
+    hub.orchestrator.remove_soon(useless);
 }
 
 async fn hear_tasks(hub: &Hub, rung: Vec<Rung>) {
     let (mut useless, mut others) = (Vec::new(), Vec::new());
     let served = hub.served_queues();
     for ring in rung {
-        match doorbell::read_task(&ring.body) {
+        match doorbell::read_tasks(&ring.body) {
             None => useless.push(ring.handle),
             Some((queue, ..)) if !served.contains(&queue) => others.push(ring.handle),
-            Some((queue, instance, item, task)) => {
-                let place = TaskPlace { instance, item: Arc::from(item), task };
-                hub.held_tasks.lock().entry(place.clone()).or_default().push(ring.handle);
-                hub.tasks.lock().push(&queue, place);
+            Some((queue, instance, item, tasks)) => {
+                let (item, handle): (Arc<str>, _) = (Arc::from(item), Arc::new(ring.handle));
+                let mut held = hub.held_tasks.lock();
+                let mut hints = hub.tasks.lock();
+                for task in tasks {
+                    let (instance, item) = (instance.clone(), Arc::clone(&item));
+                    let place = TaskPlace { instance, item, task };
+                    held.entry(place.clone()).or_default().push(Arc::clone(&handle));
+                    hints.push(&queue, place);
+                }
             }
         }
     }
     hub.bells.ring(Signals { activities: true, ..Signals::default() });
-    if !useless.is_empty() {
-        hub.worker.remove(useless).await;
-    }
+    hub.worker.remove_soon(useless);
     if !others.is_empty() {
-        hub.worker.hide(others, NOT_MINE).await;
+        hub.worker.queue.hide(others, NOT_MINE).await;
     }
 }
 

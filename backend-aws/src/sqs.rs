@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use crate::error::{Effect, from_sdk};
 
 /// Messages in one batch, by quota.
-const AT_ONCE: usize = 10;
+pub(crate) const AT_ONCE: usize = 10;
 
 /// Batches in flight at a time.
 const BATCHES: usize = 8;

@@ -1,14 +1,17 @@
 //! What a turn changes, put into one update and an outbox.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use durable_core::backend::{BackendResult, Disposition, Envelope, TurnCommit};
-use durable_core::ids::MessageId;
+use durable_core::backend::{
+    ActivityLease, ActivityWork, BackendResult, Disposition, Envelope, TurnCommit,
+};
+use durable_core::ids::{LeaseToken, MessageId, QueueName};
 use durable_core::time::Timestamp;
 use foldhash::HashSet;
 
 use crate::commit_turn::OPERATION;
 use crate::deliver::{NEAR_DELAYED, id_set};
-use crate::head::{Load, Task};
+use crate::desk::TaskWish;
+use crate::head::{Head, Load, Loan, Task};
 use crate::hub::{Hub, Lent};
 use crate::outbox::{Chore, Outbox, seal_chores};
 use crate::update::{Update, binary, id, number};
@@ -40,6 +43,8 @@ pub(crate) struct Plan {
     /// Whether nothing is left in the pages that were seen.
     pages_end: bool,
     at_end: bool,
+    /// Tasks that are on loan to receivers of this process from the start.
+    grants: Vec<ActivityWork>,
 }
 
 /// A load without what leaves it, and what that is.
@@ -136,11 +141,12 @@ impl Hub {
             .iter()
             .all(|page| count(&leaving(&page.load, &gone, is_stale)) == count(&page.load));
         let stays = head.load.tasks.len() - out.tasks.len();
-        let (near_tasks, far_tasks) = if stays + tasks.len() > NEAR_TASKS {
+        let (mut near_tasks, far_tasks) = if stays + tasks.len() > NEAR_TASKS {
             (Vec::new(), tasks)
         } else {
             (tasks, Vec::new())
         };
+        let grants = self.grants(commit, &mut near_tasks);
         let stays = head.load.delayed.len() - out.delayed.len();
         let (near, far) = if stays + delayed.len() > NEAR_DELAYED {
             (Vec::new(), delayed)
@@ -174,7 +180,34 @@ impl Hub {
             uncounted: uncounted.min(head.unread),
             pages_end: pages_end && !adds_pages,
             at_end,
+            grants,
         })
+    }
+
+    /// Puts tasks on loan for receivers that wait in this process.
+    fn grants(&self, commit: &TurnCommit, tasks: &mut [Task]) -> Vec<ActivityWork> {
+        let mut grants = Vec::new();
+        let now = self.now();
+        let mut desk = self.task_desk.lock();
+        for task in tasks.iter_mut().filter(|task| task.visible_at.is_none()) {
+            let suits = |wish: &TaskWish| wish.queues.contains(&task.body.queue);
+            let content = commit.activities.iter().find(|envelope| envelope.id == task.id);
+            let Some(content) = content else { continue };
+            let Some(wish) = desk.reserve(suits) else { continue };
+            let token = LeaseToken(self.env.random_u128());
+            task.loan = Some(Loan { token, until: now + wish.lease_for });
+            task.delivery = 1;
+            let instance = commit.lease.instance.clone();
+            grants.push(ActivityWork {
+                lease: ActivityLease { task: task.id, instance, token },
+                execution: task.body.execution,
+                delivery: task.delivery,
+                enqueued_at: task.body.enqueued_at.min(now),
+                progress: None,
+                body: content.body.clone(),
+            });
+        }
+        grants
     }
 
     /// The messages of a turn to its own instance that do not wait already. One update cannot take
@@ -212,7 +245,8 @@ impl Hub {
             execution: if envelope.creates.is_some() { None } else { envelope.execution },
             control: envelope.control,
             counted: false,
-            at: later.unwrap_or_else(|| self.now()),
+            ready: later.is_none(),
+            at: later.unwrap_or_else(|| self.stamp()),
             order: envelope.order_key,
             body,
         };
@@ -331,9 +365,19 @@ impl Plan {
         }
     }
 
-    /// The tasks that went into the head.
-    pub(crate) fn near_tasks(&self) -> Vec<Task> {
-        self.tasks.clone()
+    /// The tasks that went into the head and wait for receivers.
+    pub(crate) fn waiting_tasks(&self) -> Vec<Task> {
+        self.tasks.iter().filter(|task| task.loan.is_none()).cloned().collect()
+    }
+
+    /// Tasks on loan, if the head says so, with their queues and the ends of their loans.
+    pub(crate) fn granted(&self, head: &Head) -> Vec<(QueueName, ActivityWork, Timestamp)> {
+        let granted = self.grants.iter().filter_map(|work| {
+            let task = head.load.task(work.lease.task)?;
+            let loan = task.loan.filter(|loan| loan.token == work.lease.token)?;
+            Some((task.body.queue.clone(), work.clone(), loan.until))
+        });
+        granted.collect()
     }
 
     /// All bodies it made durable.

@@ -97,6 +97,8 @@ pub(crate) struct Message {
     pub(crate) control: bool,
     /// Whether it counts for the limit of an inbox, in a page.
     pub(crate) counted: bool,
+    /// Whether it is due though it stands among those that are not.
+    pub(crate) ready: bool,
     /// When it came, or is due.
     pub(crate) at: Timestamp,
     pub(crate) order: u64,
@@ -108,7 +110,8 @@ impl Message {
         let mut p = Put::with_capacity(96);
         put_id(&mut p, self.id);
         p.option(self.execution, |p, e| p.u128(e.0));
-        p.u8(u8::from(self.control) | (u8::from(self.counted) << 1));
+        let flags = [self.control, self.counted, self.ready];
+        p.u8(flags.iter().rev().fold(0, |all, flag| (all << 1) | u8::from(*flag)));
         p.u64(self.at.as_micros());
         p.u64(self.order);
         self.body.put(&mut p);
@@ -124,12 +127,18 @@ impl Message {
             execution,
             control: flags & 1 != 0,
             counted: flags & 2 != 0,
+            ready: flags & 4 != 0,
             at: Timestamp::from_micros(g.u64()?),
             order: g.u64()?,
             body: Body::get(&mut g)?,
         };
         g.end()?;
         Ok(message)
+    }
+
+    /// When it will be due, if it is not.
+    pub(crate) fn due_at(&self, now: Timestamp) -> Option<Timestamp> {
+        (!self.ready && self.at > now).then_some(self.at)
     }
 }
 
@@ -229,6 +238,7 @@ mod tests {
             execution: Some(ExecutionId(3)),
             control: true,
             counted: true,
+            ready: true,
             at: Timestamp::from_micros(5),
             order: 9,
             body: Body::Blob(4, 5),

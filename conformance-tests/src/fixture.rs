@@ -24,6 +24,9 @@ pub struct Timings {
     pub delay: Duration,
     /// How late the store may notice that a time has come.
     pub slack: Duration,
+    /// How far a clock that is moved by hand goes in a millisecond of a scenario. Work takes its
+    /// time over a network, and workers must be able to keep their leases.
+    pub tick: Duration,
     /// Real time after which something that must happen counts as never happening.
     pub patience: Duration,
     /// Real time after which something that must not happen counts as not happening.
@@ -40,6 +43,7 @@ impl Timings {
             lease_short: Duration::from_secs(30),
             delay: Duration::from_secs(60),
             slack: Duration::ZERO,
+            tick: Duration::from_millis(50),
             // Costs time only when a check fails, and a busy machine is slow.
             patience: Duration::from_secs(30),
             grace: Duration::from_millis(20),
@@ -54,6 +58,7 @@ impl Timings {
             lease_short: Duration::from_millis(400),
             delay: Duration::from_millis(500),
             slack: Duration::from_millis(150),
+            tick: Duration::from_millis(1),
             patience: Duration::from_secs(20),
             grace: Duration::from_millis(100),
             check_limit: Duration::from_secs(240),

@@ -22,6 +22,7 @@ pub(crate) fn of_emulator() -> impl Fixture {
     // What a dropped call has begun comes to its end over the network.
     let mut timings = Timings::manual();
     timings.grace = Duration::from_millis(300);
+    timings.tick = Duration::from_millis(10);
     timings.patience = Duration::from_secs(60);
     timings.check_limit = Duration::from_secs(300);
     fixture.with_timings(timings).unless(Kind::from_env().missing())

@@ -18,9 +18,8 @@ use serde::de::DeserializeOwned;
 use crate::check::{self, Checked};
 use crate::driver::Hub;
 
-/// How far a clock that is moved by hand goes at each tick, in milliseconds. Ticks come about
-/// once a millisecond of real time.
-const TICK: u64 = 50;
+/// How much faster the clock goes when leases have to end.
+const HURRY: u32 = 5;
 
 /// One performance of a scenario.
 pub(super) struct Stage {
@@ -30,7 +29,7 @@ pub(super) struct Stage {
     pub(super) env: SharedEnv,
     /// How often the activity `inc` ran.
     pub(super) runs: Arc<AtomicU64>,
-    tick: Arc<AtomicU64>,
+    hurries: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
 }
 
@@ -65,24 +64,25 @@ impl Stage {
     pub(super) fn new(hub: Hub, options: WorkerOptions) -> Self {
         let env = hub.env();
         let client = Client::with_env(hub.shared_backend(), Arc::clone(&env));
-        let (stop, tick) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(TICK)));
+        let (stop, hurries) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         if hub.capabilities().injected_clock {
             let (hub, stop, real) = (hub.clone(), Arc::clone(&stop), TokioEnv::shared());
-            let tick = Arc::clone(&tick);
+            let hurries = Arc::clone(&hurries);
             let ticking = Arc::clone(&real);
             ticking.spawn(Box::pin(async move {
                 while !stop.load(Ordering::Relaxed) {
                     real.sleep(Duration::from_millis(1)).await;
-                    hub.pass(Duration::from_millis(tick.load(Ordering::Relaxed))).await;
+                    let times = if hurries.load(Ordering::Relaxed) { HURRY } else { 1 };
+                    hub.pass(hub.timings().tick * times).await;
                 }
             }));
         }
-        Self { hub, client, options, env, runs: Arc::default(), tick, stop }
+        Self { hub, client, options, env, runs: Arc::default(), hurries, stop }
     }
 
     /// Lets the clock run faster, for scenarios in which leases have to end.
     pub(super) fn hurry(&self) {
-        self.tick.store(5 * TICK, Ordering::Relaxed);
+        self.hurries.store(true, Ordering::Relaxed);
     }
 
     /// A worker with the activities that all scenarios know.
