@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use durable_core::backend::{
-    BackendResult, HistoryPage, HistoryRead, HistoryStore, InstancePage, InstanceQuery,
-    InstanceRecord, PurgeOutcome,
+    BackendErrorKind, BackendResult, HistoryPage, HistoryRead, HistoryStore, InstancePage,
+    InstanceQuery, InstanceRecord, PurgeOutcome,
 };
 use durable_core::ids::{ExecutionId, InstanceId};
 
@@ -25,6 +25,8 @@ const BLOCKS: usize = 64;
 
 /// The first pause of a watch between two looks; it doubles.
 const WATCH_FIRST: Duration = Duration::from_millis(50);
+
+const HISTORY: &str = "read_history";
 
 impl Hub {
     /// The record of an instance with its details.
@@ -128,11 +130,30 @@ impl Hub {
         kept.map_err(|why| damaged(operation, "a generation", &why))
     }
 
+    /// How many events of a generation there are; `None` when nobody may see it.
+    async fn seen_length(&self, read: &HistoryRead) -> BackendResult<Option<u64>> {
+        let head = self.head(HISTORY, &read.instance).await?.filter(|head| !head.purging);
+        match head {
+            Some(head) => self.length(HISTORY, &head, read.execution).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     async fn page_of_history(&self, read: &HistoryRead) -> BackendResult<HistoryPage> {
-        let operation = "read_history";
+        let Some(end) = self.seen_length(read).await? else { return Ok(HistoryPage::default()) };
+        let page = self.blocks_of_history(read, end).await;
+        if page.as_ref().is_err_and(|error| error.kind() == BackendErrorKind::Corrupt)
+            && self.seen_length(read).await? != Some(end)
+        {
+            // It was purged, or another generation began, while it was read.
+            return Ok(HistoryPage::default());
+        }
+        page
+    }
+
+    async fn blocks_of_history(&self, read: &HistoryRead, end: u64) -> BackendResult<HistoryPage> {
+        let operation = HISTORY;
         let mut page = HistoryPage::default();
-        let Some(head) = self.head(operation, &read.instance).await? else { return Ok(page) };
-        let end = self.length(operation, &head, read.execution).await?;
         let pk = partition(&read.instance);
         let hole = |at: u64, why| {
             let what = format!("the history of {} at event {at}", read.instance);
