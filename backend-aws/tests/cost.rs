@@ -29,7 +29,7 @@ struct Limits {
     price: f64,
 }
 
-const LIMITS: Limits = Limits { writes: 6.8, reads: 1.2, requests: 3.2, price: 5.6 };
+const LIMITS: Limits = Limits { writes: 4.2, reads: 1.0, requests: 1.2, price: 3.2 };
 
 /// Bytes of the input of each activity.
 const INPUT: usize = 200;
