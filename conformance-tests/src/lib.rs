@@ -30,6 +30,7 @@ pub mod evidence;
 pub mod faults;
 pub mod fixture;
 pub mod fuzz;
+pub mod hollow;
 pub mod manual_env;
 pub mod memory;
 mod model;

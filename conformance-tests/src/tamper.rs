@@ -143,6 +143,15 @@ pub trait Tamper: Send + Sync + 'static {
         inner.commit_activities(commits.into_iter().map(|c| self.on_completion(c)).collect()).await
     }
 
+    /// Hands out tracking records.
+    async fn receive_tracking(
+        &self,
+        inner: &dyn Backend,
+        request: ReceiveTracking,
+    ) -> BackendResult<Vec<TrackingWork>> {
+        inner.receive_tracking(request).await
+    }
+
     /// Acknowledges tracking records.
     async fn ack_tracking(
         &self,
@@ -168,6 +177,15 @@ pub trait Tamper: Send + Sync + 'static {
         read: HistoryRead,
     ) -> BackendResult<HistoryPage> {
         inner.read_history(read).await
+    }
+
+    /// Lists the generations whose history is kept.
+    async fn executions(
+        &self,
+        inner: &dyn Backend,
+        instance: &InstanceId,
+    ) -> BackendResult<Vec<ExecutionId>> {
+        inner.executions(instance).await
     }
 
     /// Watches an instance.
@@ -301,7 +319,7 @@ impl ActivityQueue for Tampered {
 #[async_trait]
 impl TrackingQueue for Tampered {
     async fn receive_tracking(&self, request: ReceiveTracking) -> BackendResult<Vec<TrackingWork>> {
-        self.inner.receive_tracking(request).await
+        self.tamper.receive_tracking(&*self.inner, request).await
     }
 
     async fn ack_tracking(&self, leases: Vec<TrackingLease>) -> Vec<BackendResult<AbandonOutcome>> {
@@ -324,7 +342,7 @@ impl HistoryStore for Tampered {
     }
 
     async fn executions(&self, instance: &InstanceId) -> BackendResult<Vec<ExecutionId>> {
-        self.inner.executions(instance).await
+        self.tamper.executions(&*self.inner, instance).await
     }
 
     async fn watch(

@@ -56,6 +56,8 @@ pub(super) fn list() -> Vec<Check> {
         Q4 a_queued_task_of_a_terminal_instance_is_not_handed_out,
         Q4 a_task_on_loan_of_a_terminal_instance_is_not_renewed,
         Q4 a_task_given_back_after_the_end_is_not_handed_out,
+        Q1 a_loan_lasts_to_its_end needs InjectedClock,
+        Q5 a_renewal_lasts_to_its_end needs InjectedClock,
         C9 renewals_of_a_batch_are_answered_in_order,
         C9 abandonings_of_a_batch_are_answered_in_order,
     )
@@ -510,4 +512,24 @@ async fn abandonings_of_a_batch_are_answered_in_order(h: Hub) -> Checked {
     ensure_eq!(done, [false, true, true], "which were given back");
     ensure_eq!(bodies(&h.turn_of(&inst).await?), ["done"], "the inbox");
     Ok(())
+}
+
+async fn a_loan_lasts_to_its_end(h: Hub) -> Checked {
+    h.scheduling("a", 1).await?;
+    let task = h.short_activity().await?;
+    h.pass_most_of_lease().await;
+    h.no_activity("the lease has not ended yet").await?;
+    h.completes(&task, "done").await
+}
+
+async fn a_renewal_lasts_to_its_end(h: Hub) -> Checked {
+    h.scheduling("a", 1).await?;
+    let task = h.short_activity().await?;
+    for round in 0..3 {
+        h.pass_most_of_lease().await;
+        h.no_activity(&format!("the lease has not ended yet in round {round}")).await?;
+        let renewed = h.renew_activity(&task.lease, h.timings().lease_short, None).await?;
+        ensure_eq!(renewed, RenewOutcome::Renewed, "answer in round {round}");
+    }
+    h.completes(&task, "done").await
 }

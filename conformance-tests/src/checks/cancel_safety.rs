@@ -74,8 +74,8 @@ async fn aftermath(h: &Hub) {
 async fn a_dropped_creation_is_whole_or_nothing(h: Hub) -> Checked {
     for polls in CUTS {
         let id = iid(&format!("i{polls}"))?;
-        let requests = vec![h.creation(id.as_str())?];
-        cut(&h, polls, h.backend().create_instances(requests)).await;
+        let request = h.creation(id.as_str())?;
+        cut(&h, polls, h.backend().create_instances(vec![request.clone()])).await;
         aftermath(&h).await;
         let record = h.record(&id).await?;
         let works = h.turns_now(1).await?;
@@ -85,6 +85,15 @@ async fn a_dropped_creation_is_whole_or_nothing(h: Hub) -> Checked {
             "turns after {polls} polls, record {record:?}"
         );
         for work in works {
+            h.step(&work).apply().await?;
+        }
+        // Whoever was cut off may repeat it.
+        let again = h.create(request).await?;
+        ensure!(matches!(again, CreateOutcome::Created), "the repetition answered {again:?}");
+        ensure!(h.record(&id).await?.is_some(), "nothing was created after {polls} polls");
+        if record.is_none() {
+            let work = h.turn().await?;
+            ensure_eq!(work.lease.instance, id, "the instance handed out");
             h.step(&work).apply().await?;
         }
     }
@@ -523,6 +532,7 @@ async fn a_dropped_caller_does_not_stop_the_others(h: Hub) -> Checked {
             matches!(answer?, CreateOutcome::Created),
             "the other creation failed after {polls} polls"
         );
+        ensure!(h.record(&iid(&b)?).await?.is_some(), "nothing was created after {polls} polls");
     }
     Ok(())
 }

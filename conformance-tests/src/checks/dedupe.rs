@@ -177,6 +177,7 @@ async fn a_repeated_creation_is_created(h: Hub) -> Checked {
     h.must_create(request.clone()).await?;
     let answer = h.create(request).await?;
     ensure!(matches!(answer, CreateOutcome::Created), "the repetition was answered {answer:?}");
+    ensure_eq!(bodies(&h.turn().await?), ["start"], "the inbox");
     Ok(())
 }
 

@@ -237,6 +237,9 @@ async fn a_watch_sees_its_hub_only(h: Hub) -> Checked {
     h.created("a").await?;
     h.grace().await;
     ensure!(!waiting.ended(), "the watch saw another hub");
+    let own = other.created("a").await?;
+    let seen = waiting.join(&other).await??;
+    ensure_eq!(seen.map(|r| r.execution), Some(own.execution), "what the watch saw");
     Ok(())
 }
 

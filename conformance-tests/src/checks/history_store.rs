@@ -42,6 +42,7 @@ pub(super) fn list() -> Vec<Check> {
 
 async fn a_new_instance_has_an_empty_history(h: Hub) -> Checked {
     let inst = h.created("a").await?;
+    ensure_eq!(h.record_of(&inst).await?.events, 0, "events in the record");
     ensure_eq!(h.history_of(&inst.id, inst.execution).await?, [], "the history");
     Ok(())
 }

@@ -47,6 +47,8 @@ pub(super) fn list() -> Vec<Check> {
         C9 empty_batches_have_no_answers,
         O8 one_loan_does_not_block_other_instances,
         O8 a_loan_outlives_the_end_of_anothers_lease,
+        O8 a_loan_lasts_to_its_end needs InjectedClock,
+        C2 a_renewal_lasts_to_its_end needs InjectedClock,
     )
 }
 
@@ -445,4 +447,24 @@ async fn a_loan_outlives_the_end_of_anothers_lease(h: Hub) -> Checked {
     ensure_eq!(h.turn().await?.lease.instance, b.id, "the instance that came back");
     h.no_turn("the other instance is still on loan").await?;
     h.step(&long).apply().await
+}
+
+async fn a_loan_lasts_to_its_end(h: Hub) -> Checked {
+    let inst = h.created("a").await?;
+    let work = h.short_turn_of(&inst).await?;
+    h.pass_most_of_lease().await;
+    h.no_turn("the lease has not ended yet").await?;
+    h.step(&work).apply().await
+}
+
+async fn a_renewal_lasts_to_its_end(h: Hub) -> Checked {
+    let inst = h.created("a").await?;
+    let work = h.short_turn_of(&inst).await?;
+    for round in 0..3 {
+        h.pass_most_of_lease().await;
+        h.no_turn(&format!("the lease has not ended yet in round {round}")).await?;
+        let renewed = h.renew(&work.lease, h.timings().lease_short).await?;
+        ensure_eq!(renewed, RenewOutcome::Renewed, "answer in round {round}");
+    }
+    h.step(&work).apply().await
 }

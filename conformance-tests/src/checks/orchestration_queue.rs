@@ -376,8 +376,11 @@ async fn a_scheduled_start_is_not_handed_out_early(h: Hub) -> Checked {
     let mut request = h.creation("a")?;
     let at = h.later();
     request.start.visible_at = Some(at);
-    h.must_create(request).await?;
-    h.no_turn_before(at, "the start lies ahead").await
+    let inst = h.must_create(request).await?;
+    h.no_turn_before(at, "the start lies ahead").await?;
+    h.pass_delay().await;
+    h.turn_of(&inst).await?;
+    Ok(())
 }
 
 async fn a_scheduled_start_is_handed_out_when_due(h: Hub) -> Checked {

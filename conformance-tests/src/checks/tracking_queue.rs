@@ -12,6 +12,7 @@ pub(super) fn list() -> Vec<Check> {
         K1 the_record_is_handed_out_unchanged,
         K1 a_record_on_loan_is_not_handed_out_again,
         K1 a_record_comes_back_when_its_lease_ends,
+        K1 a_loan_lasts_to_its_end needs InjectedClock,
         K1 records_of_one_instance_come_in_commit_order,
         K1 records_of_one_batch_of_commits_are_all_handed_out,
         K1 redelivered_records_come_in_commit_order,
@@ -257,5 +258,16 @@ async fn execution_does_not_wait_for_tracking(h: Hub) -> Checked {
 
 async fn an_empty_batch_has_no_answers(h: Hub) -> Checked {
     ensure_eq!(h.backend().ack_tracking(Vec::new()).await.len(), 0, "answers");
+    Ok(())
+}
+
+async fn a_loan_lasts_to_its_end(h: Hub) -> Checked {
+    let inst = h.running("a").await?;
+    track(&h, &inst, &["one"]).await?;
+    let work = h.trackings(ask_short(&h)).await?.remove(0);
+    h.pass_most_of_lease().await;
+    let again = h.tracking_now(10).await?;
+    ensure!(again.is_empty(), "the lease has not ended yet, but {again:?} was handed out");
+    ensure_eq!(h.ack(&work).await?, AbandonOutcome::Done, "answer");
     Ok(())
 }

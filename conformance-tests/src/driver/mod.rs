@@ -216,6 +216,11 @@ impl Hub {
         self.pass(self.timings().lease_short).await;
     }
 
+    /// Lets most of a short lease pass, but not all.
+    pub(crate) async fn pass_most_of_lease(&self) {
+        self.pass(self.timings().lease_short * 9 / 10).await;
+    }
+
     /// Lets what was set for [`later`](Self::later) come due.
     pub(crate) async fn pass_delay(&self) {
         self.pass(self.timings().delay).await;

@@ -6,8 +6,11 @@
 mod commits;
 mod queues;
 mod stores;
+mod strangers;
+mod strangers_table;
 mod subtle;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,7 +29,7 @@ use queues as q;
 use stores as s;
 
 /// What a mutant remembers between calls.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Memory<T>(Mutex<T>);
 
 impl<T> Memory<T> {
@@ -47,6 +50,8 @@ pub struct Mutant {
     make: Make,
     /// Every name opens the same hub.
     one_hub: bool,
+    /// Healthy until the hub is opened for the second time.
+    in_second_life: bool,
 }
 
 impl fmt::Debug for Mutant {
@@ -56,13 +61,14 @@ impl fmt::Debug for Mutant {
 }
 
 const fn mutant(name: &'static str, make: Make, caught_by: &'static [&'static str]) -> Mutant {
-    Mutant { name, caught_by, make, one_hub: false }
+    Mutant { name, caught_by, make, one_hub: false, in_second_life: false }
 }
 
 #[derive(Debug)]
 struct MutantStore {
     inner: Arc<dyn Store>,
     mutant: Mutant,
+    opened: Memory<BTreeSet<HubName>>,
 }
 
 #[async_trait]
@@ -70,6 +76,10 @@ impl Store for MutantStore {
     async fn open(&self, hub: &HubName, env: SharedEnv) -> BackendResult<Arc<dyn Backend>> {
         let hub = if self.mutant.one_hub { HubName::default() } else { hub.clone() };
         let inner = self.inner.open(&hub, Arc::clone(&env)).await?;
+        let first_life = self.opened.lock().insert(hub);
+        if self.mutant.in_second_life && first_life {
+            return Ok(inner);
+        }
         Ok(Arc::new(Tampered::new(inner, (self.mutant.make)(env))))
     }
 }
@@ -90,7 +100,7 @@ impl Fixture for Mutant {
 
     async fn fresh(&self) -> BackendResult<Arc<dyn Store>> {
         let inner = MemoryFixture.fresh().await?;
-        Ok(Arc::new(MutantStore { inner, mutant: *self }))
+        Ok(Arc::new(MutantStore { inner, mutant: *self, opened: Memory::default() }))
     }
 }
 
@@ -99,7 +109,8 @@ pub const HEALTHY: Mutant = mutant("healthy", |_| Box::new(Untouched), &[]);
 
 /// All mutants.
 pub fn mutants() -> Vec<Mutant> {
-    [of_commits().as_slice(), &of_queues(), &of_stores(), &subtle::list()].concat()
+    [of_commits().as_slice(), &of_queues(), &of_stores(), &subtle::list(), &strangers_table::list()]
+        .concat()
 }
 
 #[allow(clippy::too_many_lines, reason = "a table")]

@@ -5,6 +5,7 @@
 //! forced replay, and with settings that make rare paths the rule.
 
 mod basics;
+mod by_hand;
 mod children;
 mod errors;
 mod events;
@@ -102,5 +103,6 @@ pub(crate) fn list() -> Vec<Check> {
         }
     }
     checks.extend(matrix::list());
+    checks.extend(by_hand::list());
     checks
 }

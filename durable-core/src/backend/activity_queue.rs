@@ -70,6 +70,9 @@ pub trait ActivityQueue: Send + Sync {
     ///
     /// # Cancel safety
     /// Dropping the future may leave tasks on loan until their lease ends; none is lost.
+    ///
+    /// # Checked by
+    /// `activity_queue`, `concurrency`, `handles`
     async fn receive_activities(
         &self,
         request: ReceiveActivities,
@@ -81,6 +84,9 @@ pub trait ActivityQueue: Send + Sync {
     /// - Q5: answers [`RenewOutcome::Lost`] when the token is not current and
     ///   [`RenewOutcome::Cancelled`] when the orchestration no longer wants the result;
     ///   neither has an effect.
+    ///
+    /// # Checked by
+    /// `activity_queue`
     async fn renew_activities(
         &self,
         renewals: Vec<RenewActivity>,
@@ -90,6 +96,9 @@ pub trait ActivityQueue: Send + Sync {
     ///
     /// # Contract
     /// - Q6: `delivery` is not reset; a stale token changes nothing.
+    ///
+    /// # Checked by
+    /// `activity_queue`
     async fn abandon_activities(
         &self,
         leases: Vec<ActivityLease>,

@@ -46,6 +46,9 @@ pub enum PurgeOutcome {
 #[async_trait]
 pub trait HistoryStore: Send + Sync {
     /// Reads records, each as of the last acknowledged commit (read-your-writes).
+    ///
+    /// # Checked by
+    /// `history_store`
     async fn read_records(
         &self,
         instances: Vec<InstanceId>,
@@ -56,9 +59,15 @@ pub trait HistoryStore: Send + Sync {
     /// # Contract
     /// - H1: chunks are contiguous and exactly as committed; a hole or a damaged chunk is a
     ///   [`Corrupt`](super::BackendErrorKind::Corrupt) error, never a shorter answer.
+    ///
+    /// # Checked by
+    /// `history_store`, `limits`
     async fn read_history(&self, read: HistoryRead) -> BackendResult<HistoryPage>;
 
     /// The generations whose history is kept, oldest first; the current one is last.
+    ///
+    /// # Checked by
+    /// `generations`, `history_store`
     async fn executions(&self, instance: &InstanceId) -> BackendResult<Vec<ExecutionId>>;
 
     /// Waits until the instance's record has a revision above `seen` and answers with it, or
@@ -66,6 +75,9 @@ pub trait HistoryStore: Send + Sync {
     ///
     /// # Contract
     /// - H2: with [`Capabilities::push`](super::Capabilities::push) it returns as soon as the change is durable.
+    ///
+    /// # Checked by
+    /// `concurrency`, `foreign_hubs`, `handles`, `watch`
     async fn watch(
         &self,
         instance: &InstanceId,
@@ -80,6 +92,9 @@ pub trait HistoryStore: Send + Sync {
     ///
     /// # Contract
     /// - H6: with [`Capabilities::push`](super::Capabilities::push) it returns as soon as the end is durable.
+    ///
+    /// # Checked by
+    /// `watch`
     async fn watch_end(
         &self,
         instance: &InstanceId,
@@ -93,17 +108,26 @@ pub trait HistoryStore: Send + Sync {
     /// # Contract
     /// - H3: an instance that matches during the whole listing appears exactly once.
     /// - H4: a page may be empty and still have a cursor; only an absent cursor is the end.
+    ///
+    /// # Checked by
+    /// `concurrency`, `errors`, `limits`, `paging`
     async fn list(&self, query: InstanceQuery) -> BackendResult<InstancePage>;
 
     /// Upserts records into the query index where the given revision is higher. A no-op for
     /// adapters whose listing is authoritative
     /// ([`Capabilities::indexes_itself`](super::Capabilities::indexes_itself)).
+    ///
+    /// # Checked by
+    /// `paging`
     async fn index(&self, records: Vec<InstanceRecord>) -> BackendResult<()>;
 
     /// Removes terminal instances.
     ///
     /// # Contract
     /// - H5: after a purge no stale message can touch a new instance of the same id.
+    ///
+    /// # Checked by
+    /// `activity_commit`, `concurrency`, `foreign_hubs`, `placeholders`, `purge`
     async fn purge(&self, instances: Vec<InstanceId>) -> Vec<BackendResult<PurgeOutcome>>;
 }
 

@@ -28,6 +28,12 @@
 //! - **C11 Cancel safety.** A future of any verb may be dropped at any await: the verb then
 //!   either happened wholly or not at all, and leased items come back when the lease ends.
 //! - **C12 Acknowledged is durable**, to the degree that [`Capabilities::durability`] states.
+//!
+//! # Checked by
+//! `activity_commit`, `activity_queue`, `cancel_safety`, `concurrency`, `dedupe`, `durability`,
+//! `errors`, `foreign_hubs`, `generations`, `handles`, `history_store`, `hostile_ids`,
+//! `hostile_payloads`, `leases`, `limits`, `orchestration_queue`, `ordering`, `placeholders`,
+//! `purge`, `reuse`, `timers`, `tracking_queue`, `turn_commit`
 
 mod activity_queue;
 mod capabilities;
@@ -72,9 +78,15 @@ pub trait Backend:
     OrchestrationQueue + ActivityQueue + TrackingQueue + HistoryStore + Debug
 {
     /// What differs between adapters. Constant for the life of the value.
+    ///
+    /// # Checked by
+    /// `errors::capabilities_are_those_of_the_fixture`
     fn capabilities(&self) -> &Capabilities;
 
     /// The task hub this value works on.
+    ///
+    /// # Checked by
+    /// `foreign_hubs::a_hub_knows_its_name`
     fn hub(&self) -> &HubName;
 
     /// Commits turns. Each is atomic by itself; a batch may share one write.
@@ -103,6 +115,10 @@ pub trait Backend:
     ///
     /// # Concurrency
     /// Safe from many tasks; an adapter may merge concurrent calls into one write.
+    ///
+    /// # Checked by
+    /// `activity_commit`, `activity_queue`, `concurrency`, `generations`, `history_store`,
+    /// `limits`, `orchestration_queue`, `timers`, `tracking_queue`, `turn_commit`
     async fn commit_turns(&self, commits: Vec<TurnCommit>) -> Vec<BackendResult<CommitOutcome>>;
 
     /// Completes activities: removes the task and delivers its completion, atomically.
@@ -114,6 +130,9 @@ pub trait Backend:
     ///
     /// # Errors
     /// Per item, as for [`commit_turns`](Self::commit_turns).
+    ///
+    /// # Checked by
+    /// `activity_commit`, `concurrency`
     async fn commit_activities(
         &self,
         commits: Vec<ActivityCommit>,
@@ -124,5 +143,8 @@ pub trait Backend:
     ///
     /// # Errors
     /// When the last flush failed; nothing acknowledged is lost by it.
+    ///
+    /// # Checked by
+    /// `durability`, `errors`
     async fn close(&self) -> BackendResult<()>;
 }

@@ -102,6 +102,9 @@ pub trait OrchestrationQueue: Send + Sync {
     ///   succeeds under every policy and keeps its inbox, behind the start message.
     /// - O4: replacing gives the record a higher revision than the old one had, and drops the
     ///   old generation's history, inbox, timers and activities.
+    ///
+    /// # Checked by
+    /// `concurrency`, `handles`, `history_store`, `orchestration_queue`, `placeholders`, `reuse`
     async fn create_instances(
         &self,
         requests: Vec<CreateInstance>,
@@ -117,6 +120,9 @@ pub trait OrchestrationQueue: Send + Sync {
     /// - O7: when the inbox holds [`UNREAD_EVENTS_MAX`](crate::limits::UNREAD_EVENTS_MAX)
     ///   messages, a message that is not `control` is refused with `InboxFull`. Messages of commits
     ///   are never refused: nobody could send them again.
+    ///
+    /// # Checked by
+    /// `limits`, `orchestration_queue`, `placeholders`
     async fn send(&self, envelopes: Vec<Envelope>) -> Vec<BackendResult<SendOutcome>>;
 
     /// Leases up to `max` ready instances, waiting up to `wait` for the first.
@@ -133,9 +139,16 @@ pub trait OrchestrationQueue: Send + Sync {
     ///
     /// # Cancel safety
     /// Dropping the future may leave instances on loan until their lease ends; none is lost.
+    ///
+    /// # Checked by
+    /// `activity_commit`, `concurrency`, `handles`, `holds`, `leases`, `limits`,
+    /// `orchestration_queue`, `placeholders`
     async fn receive_turns(&self, request: ReceiveTurns) -> BackendResult<Vec<TurnWork>>;
 
     /// Keeps instances longer.
+    ///
+    /// # Checked by
+    /// `leases`
     async fn renew_turns(
         &self,
         leases: Vec<TurnLease>,
@@ -147,6 +160,9 @@ pub trait OrchestrationQueue: Send + Sync {
     /// # Contract
     /// - O11: messages stay; `delivery` is not reset; a stale token changes nothing. A `control`
     ///   message that arrives ends the delay.
+    ///
+    /// # Checked by
+    /// `concurrency`, `leases`, `limits`, `orchestration_queue`
     async fn abandon_turns(
         &self,
         leases: Vec<TurnLease>,

@@ -38,11 +38,17 @@ pub trait TrackingQueue: Send + Sync {
     /// # Contract
     /// - K1: delivered at least once, records of one instance in commit order. To keep the order,
     ///   an adapter may hand out no more while some are on loan.
+    ///
+    /// # Checked by
+    /// `concurrency`, `tracking_queue`
     async fn receive_tracking(&self, request: ReceiveTracking) -> BackendResult<Vec<TrackingWork>>;
 
     /// Removes records that were dealt with.
     ///
     /// # Contract
     /// - K2: a stale token changes nothing and answers `Lost`.
+    ///
+    /// # Checked by
+    /// `tracking_queue`
     async fn ack_tracking(&self, leases: Vec<TrackingLease>) -> Vec<BackendResult<AbandonOutcome>>;
 }
