@@ -1,6 +1,7 @@
 //! Settings.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use durable_core::ids::HubName;
@@ -84,6 +85,9 @@ pub struct RedisSettings {
     pub servers: RedisServers,
     /// Whether connections are encrypted; needs the feature `tls`.
     pub tls: bool,
+    /// A file with the certificates (PEM) of the authorities that servers' certificates may come
+    /// from. Without it, those that browsers trust.
+    pub ca_file: Option<PathBuf>,
     /// The login to the servers.
     pub login: RedisLogin,
     /// The login to the Sentinels, which have users of their own.
@@ -135,6 +139,7 @@ impl RedisSettings {
         Self {
             servers,
             tls: false,
+            ca_file: None,
             login: RedisLogin::default(),
             sentinel_login: RedisLogin::default(),
             partitions: None,
@@ -152,6 +157,7 @@ impl fmt::Debug for RedisSettings {
         f.debug_struct("RedisSettings")
             .field("servers", &self.servers)
             .field("tls", &self.tls)
+            .field("ca_file", &self.ca_file)
             .field("login", &self.login)
             .field("partitions", &self.partitions)
             .field("database", &self.database)

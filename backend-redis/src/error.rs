@@ -63,7 +63,8 @@ const ANSWERS: [(&str, BackendErrorKind, &str, Option<u64>); 18] = {
         (
             "NOPERM",
             Denied,
-            "the user lacks rights: it needs +@all on the keys and channels of the prefix",
+            "the user lacks rights: grant it by `ACL SETUSER` what DESIGN.md of this adapter lists, on the \
+             keys and channels of the prefix",
             None,
         ),
         (
@@ -117,6 +118,10 @@ pub(crate) fn from_redis(
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => {
             (Kind::Incompatible, "what answers there is no Redis server")
         }
+        _ if error.to_string().contains("certificate") => (
+            Kind::Invalid,
+            "the server's certificate is not trusted: name its authority by `?ca_file=…`",
+        ),
         _ if error.is_timeout() => (Kind::Unavailable, "the server did not answer in time"),
         _ => (Kind::Unavailable, "the connection to the server failed"),
     };

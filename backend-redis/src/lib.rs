@@ -37,6 +37,8 @@ mod scripts;
 mod sentinel;
 mod slot;
 mod store;
+#[cfg(feature = "tls")]
+mod tls;
 mod tracking_queue;
 mod url;
 mod values;

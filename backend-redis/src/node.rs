@@ -14,6 +14,8 @@ use crate::config::{RedisAddress, RedisLogin, RedisSettings};
 use crate::error::{Effect, from_redis};
 use crate::file;
 use crate::scripts::Script;
+#[cfg(feature = "tls")]
+use crate::tls;
 
 /// How long making a connection may take.
 pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -57,7 +59,7 @@ pub(crate) fn client(
     let (host, port) = (address.host.clone(), address.port);
     let address = if settings.tls {
         if !cfg!(feature = "tls") {
-            let text = "`rediss:` needs the feature `tls` of the crate `backend-redis`";
+            let text = "`rediss:` needs the feature `redis-tls` of the crate `durable` (`tls` of `backend-redis`)";
             return Err(BackendError::new(BackendErrorKind::Invalid, "connect", text));
         }
         ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
@@ -73,6 +75,10 @@ pub(crate) fn client(
     }
     let failed = |e| from_redis("connect", Effect::Reads, e);
     let info = address.into_connection_info().map_err(failed)?.set_redis_settings(info);
+    #[cfg(feature = "tls")]
+    if settings.tls {
+        return tls::client(info, settings.ca_file.as_deref());
+    }
     Client::open(info).map_err(failed)
 }
 

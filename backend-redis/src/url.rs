@@ -49,8 +49,8 @@ impl RedisSettings {
     /// `redis+cluster://[user:password@]host:port,host:port,…` for a Cluster, or from
     /// `redis+sentinel://[user:password@]host:port,host:port,…[/database]?master=NAME`; with
     /// `rediss` instead of `redis` for encrypted connections. Parameters: `hub`, `prefix`,
-    /// `partitions`, `durability` (`none`, `everysec`, `always`), and for Sentinels `master`,
-    /// `sentinel_user` and `sentinel_password`. Special characters are percent-encoded.
+    /// `partitions`, `durability` (`none`, `everysec`, `always`), with `rediss` `ca_file`, and for
+    /// Sentinels `master`, `sentinel_user` and `sentinel_password`. Special characters are percent-encoded.
     ///
     /// # Errors
     /// [`Invalid`](BackendErrorKind::Invalid) when the URL is not understood; the text says what.
@@ -117,6 +117,7 @@ impl RedisSettings {
                 let number = value.parse().map_err(|_| invalid("partitions must be a number"))?;
                 self.partitions = Some(number);
             }
+            ("ca_file", _) if self.tls => self.ca_file = Some(value.into()),
             ("master", RedisServers::Sentinel { master, .. }) => *master = value,
             ("sentinel_user", RedisServers::Sentinel { .. }) => {
                 self.sentinel_login.user = Some(value);
@@ -127,7 +128,7 @@ impl RedisSettings {
             (other, _) => {
                 return Err(invalid(format!(
                     "unknown parameter `{other}`; known are `hub`, `prefix`, `durability` and \
-                     `partitions`, and for Sentinels `master`, `sentinel_user` and \
+                     `partitions`, with `rediss` `ca_file`, and for Sentinels `master`, `sentinel_user` and \
                      `sentinel_password`"
                 )));
             }
@@ -205,6 +206,7 @@ mod tests {
             ("redis://h?durability=maybe", "one of none"),
             ("redis://u:secret%zz@h", "percent-encoded"),
             ("redis+sentinel://h", "?master="),
+            ("redis://h?ca_file=x", "unknown parameter `ca_file`"),
             ("redis://h?master=x", "unknown parameter `master`"),
             ("redis+ring://h", "not for Redis"),
             ("redis+cluster://h?partitions=many", "partitions must be a number"),

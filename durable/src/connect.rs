@@ -80,8 +80,9 @@ fn decode(text: &str) -> Result<String, Error> {
 ///
 /// `redis:` also takes `prefix` (what its keys begin with) and `durability` (`none`, `everysec`,
 /// `always`: what the server must guarantee) and `partitions` (into how many parts a new hub is
-/// divided), Sentinels also `sentinel_user` and `sentinel_password`. `rediss:` is the same over
-/// an encrypted connection.
+/// divided), Sentinels also `sentinel_user` and `sentinel_password`. `rediss:` is the same over an
+/// encrypted connection, with the feature `redis-tls`; `ca_file` names a file with the
+/// authorities (PEM) that the servers' certificates may come from.
 ///
 /// `aws:` needs a hub that was created before, and the feature `aws-credentials`, which takes
 /// credentials and region from the standard chain. Its parameters are `region`, `endpoint` (an
