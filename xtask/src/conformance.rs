@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use crate::shell::cargo_output;
 
 /// Adapters: name, package, test.
-const BACKENDS: [(&str, &str, &str); 7] = [
+const BACKENDS: [(&str, &str, &str); 8] = [
     ("memory", "conformance-tests", "memory"),
     ("sled", "backend-sled", "conformance"),
     // Its fixture starts a server of its own, and stops it.
     ("redis", "backend-redis", "conformance"),
     ("redis-proxy", "backend-redis", "conformance_proxy"),
+    ("valkey", "backend-redis", "conformance_valkey"),
     ("redis-partitions", "backend-redis", "conformance_partitions"),
     ("redis-cluster", "backend-redis", "conformance_cluster"),
     ("aws", "backend-aws", "conformance"),

@@ -18,9 +18,9 @@ use backend_redis::RedisSettings;
 /// Runs the server, again with every line of input, until the input ends, which it does when this
 /// process does, however that happens; then removes the folder.
 const KEEPER: &str = r#"
-dir=$1; shift
+dir=$1; program=$2; shift 2
 start() {
-    redis-server "$@" > "$dir/log" 2>&1 < /dev/null &
+    "$program" "$@" > "$dir/log" 2>&1 < /dev/null &
     echo $! > "$dir/pid"
 }
 start "$@"
@@ -29,13 +29,32 @@ kill -9 "$(cat "$dir/pid")" 2> /dev/null
 rm -rf "$dir"
 "#;
 
+const REDIS: &str = "redis-server";
+
+/// Says where Valkey's server is when it is not on the path.
+const VALKEY: &str = "VALKEY_SERVER";
+
+fn runs(program: &str) -> bool {
+    let found = Command::new(program).arg("--version").output();
+    found.is_ok_and(|output| output.status.success())
+}
+
 /// Why there can be no server here.
 pub(crate) fn missing() -> Option<String> {
-    let found = Command::new("redis-server").arg("--version").output();
-    match found {
-        Ok(output) if output.status.success() => None,
-        _ => Some("redis-server is not installed (Debian: apt-get install redis-server)".into()),
+    let text = "redis-server is not installed (Debian: apt-get install redis-server)";
+    (!runs(REDIS)).then(|| text.to_owned())
+}
+
+/// Valkey's server. Not every distribution has it, so it is demanded only where somebody has said
+/// where it is.
+pub(crate) fn valkey() -> Result<String, String> {
+    let said = std::env::var(VALKEY);
+    let program = said.clone().unwrap_or_else(|_| "valkey-server".to_owned());
+    if runs(&program) {
+        return Ok(program);
     }
+    assert!(said.is_err(), "`{program}`, of the variable {VALKEY}, does not run");
+    Err(format!("valkey-server is not installed; {VALKEY} may say where it is"))
 }
 
 /// Whether there can be a server; where the environment demands one, it is an error if not.
@@ -62,15 +81,20 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server with an append-only file and these further arguments.
     pub(crate) fn start(further: &[&str]) -> Self {
+        Self::start_program(REDIS, further)
+    }
+
+    /// The same with another program.
+    pub(crate) fn start_program(program: &str, further: &[&str]) -> Self {
         for _ in 0..10 {
-            if let Some(server) = Self::try_start(further) {
+            if let Some(server) = Self::try_start(program, further) {
                 return server;
             }
         }
-        panic!("cannot start redis-server")
+        panic!("cannot start {program}")
     }
 
-    fn try_start(further: &[&str]) -> Option<Self> {
+    fn try_start(program: &str, further: &[&str]) -> Option<Self> {
         let dir = tempfile::Builder::new().prefix("durable-redis-").tempdir().unwrap().keep();
         let port = {
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -82,18 +106,19 @@ impl Server {
         let mut arguments: Vec<String> = own.iter().map(|a| (*a).to_owned()).collect();
         arguments.extend(["--dir".to_owned(), dir.display().to_string()]);
         arguments.extend(further.iter().map(|a| (*a).to_owned()));
-        let keeper = Self::keep(&dir, &arguments);
+        let keeper = Self::keep(&dir, program, &arguments);
         let mut server = Self { keeper, dir, port };
         // Somebody else may have taken the port in the meantime.
         server.answers().then_some(server)
     }
 
-    pub(crate) fn keep(dir: &std::path::Path, arguments: &[String]) -> Child {
+    fn keep(dir: &Path, program: &str, arguments: &[String]) -> Child {
         Command::new("sh")
             .arg("-c")
             .arg(KEEPER)
             .arg("keeper")
             .arg(dir)
+            .arg(program)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

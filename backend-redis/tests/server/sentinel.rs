@@ -34,7 +34,8 @@ impl Sentinel {
             );
             std::fs::write(&conf, text).unwrap();
             let arguments = [conf.display().to_string(), "--sentinel".to_owned()];
-            let mut sentinel = Self { keeper: Server::keep(&dir, &arguments), port, dir };
+            let mut sentinel =
+                Self { keeper: Server::keep(&dir, super::REDIS, &arguments), port, dir };
             if sentinel.answers() {
                 return sentinel;
             }

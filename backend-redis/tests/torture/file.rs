@@ -1,6 +1,8 @@
 //! The append-only file of a server, and how much of it is left when the power goes.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +24,21 @@ const HELD_BACK: Duration = Duration::from_secs(3);
 /// operating system has it.
 pub(crate) fn kept_by_a_killed_server() -> Timestamp {
     TokioEnv::shared().now() - HELD_BACK
+}
+
+/// Cuts off half of a transaction at the end, as whoever runs a server with `aof-load-truncated no`
+/// has to. The server itself would leave it there, and bring it back one start later.
+fn mend(dir: &Path) {
+    let mut check = Command::new("redis-check-aof")
+        .arg("--fix")
+        .arg(dir.join("appendonly.aof.manifest"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    // It asks when there is something to cut.
+    let _ = check.stdin.take().unwrap().write_all(b"y\n");
+    assert!(check.wait().unwrap().success(), "the file cannot be mended");
 }
 
 /// How long which file was at some time.
@@ -83,5 +100,11 @@ impl File {
         samples.clear();
         samples.push(Sample { length: kept, ..end });
         last - HELD_BACK
+    }
+
+    /// Makes the file one that a server loads.
+    pub(crate) fn mend(&self) {
+        mend(&self.dir);
+        *self.samples.lock() = vec![Sample::take(&self.dir)];
     }
 }

@@ -66,8 +66,8 @@ async fn campaign(name: &str, fsync: &str, crash: Crash) {
         return;
     }
     let mut plan = Plan::from_environment();
-    // The workers have the file written anew after each start; more of that would hide nothing.
-    let mut server = Server::start(&["--appendfsync", fsync, "--auto-aof-rewrite-percentage", "0"]);
+    // As `DESIGN.md` advises.
+    let mut server = Server::start(&["--appendfsync", fsync, "--aof-load-truncated", "no"]);
     let file = File::watch(server.append_dir());
     let mut fleet = Fleet::new(server.port());
     fleet.grow(WORKERS.0);
@@ -91,6 +91,7 @@ async fn campaign(name: &str, fsync: &str, crash: Crash) {
                     Crash::Process if loses => load.lost_after(kept),
                     Crash::Process => {}
                 }
+                file.mend();
                 TokioEnv::shared().sleep(plan.outage()).await;
                 server.restart();
             }
