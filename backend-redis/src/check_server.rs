@@ -54,6 +54,18 @@ impl Info {
         }
     }
 
+    fn check_replicas(&self, wanted: u32) -> BackendResult<()> {
+        let found = self.get("connected_slaves").and_then(|n| n.parse::<u32>().ok()).unwrap_or(0);
+        if found >= wanted {
+            return Ok(());
+        }
+        let text = format!(
+            "the server has {found} replicas, and `replicas` wants {wanted}: add some by \
+             `REPLICAOF`, or ask for fewer"
+        );
+        Err(refuse(BackendErrorKind::Unavailable, text))
+    }
+
     fn check_eviction(&self) -> BackendResult<()> {
         match self.get("maxmemory_policy") {
             Some("noeviction") | None => Ok(()),
@@ -73,6 +85,7 @@ pub(crate) async fn check(
     node: &Node,
     is_cluster: bool,
     wanted: Option<RedisDurability>,
+    replicas: u32,
 ) -> BackendResult<RedisDurability> {
     let mut info = Cmd::new();
     info.arg("INFO").arg("everything");
@@ -91,6 +104,7 @@ pub(crate) async fn check(
     info.check_kind(is_cluster)?;
     info.check_role()?;
     info.check_eviction()?;
+    info.check_replicas(replicas)?;
     let appends = info.get("aof_enabled") == Some("1");
     check_durability(appends, answers.next().and_then(|a| appendfsync(&a)), wanted)
 }
@@ -163,6 +177,8 @@ mod tests {
         let member = info("cluster_enabled:1\r\n");
         assert!(refusal(member.check_kind(false)).contains("redis+cluster"));
         assert!(member.check_kind(true).is_ok());
+        assert!(refusal(info("connected_slaves:1").check_replicas(2)).contains("wants 2"));
+        assert!(info("connected_slaves:1").check_replicas(1).is_ok());
         let policy = "maxmemory_policy:allkeys-lru\r\n";
         assert!(refusal(info(policy).check_eviction()).contains("noeviction"));
         assert!(info("maxmemory_policy:noeviction\r\n").check_eviction().is_ok());

@@ -105,6 +105,10 @@ pub struct RedisSettings {
     /// What the server must guarantee at least. Without it an append-only file is demanded and
     /// what the server says about it is taken; when the server does not say, `everysec`.
     pub durability: Option<RedisDurability>,
+    /// How many replicas must have received a change before it counts as acknowledged, so that it
+    /// survives a failover to any of them. Without as many, changes fail as `Unavailable`.
+    /// Default 0: a failover may lose the last moments.
+    pub replicas: u32,
     /// How long an answer of the server may take before the request counts as failed.
     pub response_timeout: Duration,
 }
@@ -147,6 +151,7 @@ impl RedisSettings {
             prefix: "durable:".to_owned(),
             hub: HubName::default(),
             durability: None,
+            replicas: 0,
             response_timeout: Duration::from_secs(20),
         }
     }
@@ -164,6 +169,7 @@ impl fmt::Debug for RedisSettings {
             .field("prefix", &self.prefix)
             .field("hub", &self.hub)
             .field("durability", &self.durability)
+            .field("replicas", &self.replicas)
             .finish_non_exhaustive()
     }
 }

@@ -114,6 +114,11 @@ pub(crate) fn from_redis(
         ErrorKind::AuthenticationFailed => {
             (Kind::Denied, "the server wants another user name or password: check the URL")
         }
+        ErrorKind::Client => (
+            Kind::Unavailable,
+            "the server did it, but fewer replicas than `replicas` have received it: look at \
+             `INFO replication` and mend them, or ask for fewer",
+        ),
         ErrorKind::InvalidClientConfig => (Kind::Invalid, "the settings are not usable"),
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => {
             (Kind::Incompatible, "what answers there is no Redis server")

@@ -8,17 +8,20 @@ use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
 use parking_lot::Mutex;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Cmd, ConnectionAddr, IntoConnectionInfo as _, Pipeline, RedisConnectionInfo};
-use redis::{RedisResult, Value};
+use redis::{ErrorKind, RedisError, RedisResult, Value};
 
 use crate::config::{RedisAddress, RedisLogin, RedisSettings};
 use crate::error::{Effect, from_redis};
 use crate::file;
-use crate::scripts::Script;
+use crate::scripts::{SCRIPTS, Script};
 #[cfg(feature = "tls")]
 use crate::tls;
 
 /// How long making a connection may take.
 pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long replicas may take to receive a change. The connection is blocked meanwhile.
+const CONFIRM_LIMIT: Duration = Duration::from_secs(2);
 
 /// How often a lost connection is tried again before the call that needs it fails.
 const CONNECT_TRIES: usize = 2;
@@ -29,6 +32,8 @@ pub(crate) struct Node {
     client: Client,
     config: ConnectionManagerConfig,
     current: Mutex<Current>,
+    /// Waits until replicas have what was done; how many it takes.
+    confirm: Option<(Cmd, i64)>,
     /// Whether the server may have started anew since its file was looked at.
     may_be_new: AtomicBool,
 }
@@ -43,6 +48,14 @@ impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Node({})", self.address)
     }
+}
+
+/// Also after a call that repeats what was done before: any command moves the place in the stream
+/// of changes that `WAIT` waits for.
+fn confirm(replicas: u32) -> Option<(Cmd, i64)> {
+    let mut wait = redis::cmd("WAIT");
+    wait.arg(replicas).arg(CONFIRM_LIMIT.as_millis().to_string());
+    (replicas > 0).then(|| (wait, i64::from(replicas)))
 }
 
 fn is_missing(answer: &Value) -> bool {
@@ -100,6 +113,7 @@ impl Node {
             client,
             config,
             current,
+            confirm: confirm(settings.replicas),
             may_be_new: AtomicBool::new(true),
         })
     }
@@ -150,9 +164,25 @@ impl Node {
         answers
     }
 
+    /// Sends calls of a script; when its work is to be kept, until replicas have it, too.
+    async fn send_confirmed(
+        &self,
+        script: &Script,
+        mut calls: Vec<Cmd>,
+    ) -> RedisResult<Vec<Value>> {
+        let confirm = self.confirm.as_ref().filter(|_| SCRIPTS.is_kept(script));
+        let Some((confirm, replicas)) = confirm else { return self.send(&calls).await };
+        calls.push(confirm.clone());
+        let mut answers = self.send(&calls).await?;
+        match answers.pop() {
+            Some(Value::Int(found)) if found >= *replicas => Ok(answers),
+            _ => Err(RedisError::from((ErrorKind::Client, "too few replicas have it yet"))),
+        }
+    }
+
     /// Calls a script; what the server does not know it for is called again once it does.
     pub(crate) async fn call(&self, script: &Script, calls: &[Cmd]) -> RedisResult<Vec<Value>> {
-        let mut answers = self.send(calls).await?;
+        let mut answers = self.send_confirmed(script, calls.to_vec()).await?;
         let missing: Vec<usize> =
             answers.iter().enumerate().filter(|(_, a)| is_missing(a)).map(|(n, _)| n).collect();
         if missing.is_empty() {
@@ -161,7 +191,7 @@ impl Node {
         // The load and the calls travel together, so that nothing comes between them.
         let mut again = vec![script.load()];
         again.extend(missing.iter().map(|n| calls[*n].clone()));
-        let found = self.send(&again).await?;
+        let found = self.send_confirmed(script, again).await?;
         for (n, answer) in missing.into_iter().zip(found.into_iter().skip(1)) {
             answers[n] = answer;
         }
@@ -172,12 +202,13 @@ impl Node {
     /// this one's yet.
     pub(crate) async fn ask(&self, script: &Script, call: &Cmd) -> RedisResult<Value> {
         let asking = || redis::cmd("ASKING");
-        let answers = self.send(&[asking(), call.clone()]).await?;
+        let answers = self.send_confirmed(script, vec![asking(), call.clone()]).await?;
         let answer = answers.into_iter().nth(1).unwrap_or(Value::Nil);
         if !is_missing(&answer) {
             return Ok(answer);
         }
-        let answers = self.send(&[script.load(), asking(), call.clone()]).await?;
+        let again = vec![script.load(), asking(), call.clone()];
+        let answers = self.send_confirmed(script, again).await?;
         Ok(answers.into_iter().nth(2).unwrap_or(Value::Nil))
     }
 }

@@ -120,5 +120,24 @@ scripts! {
     purge: INSTANCE MESSAGE;
 }
 
+impl Scripts {
+    /// Whether what a script has done counts as kept once it is answered. Loans need not be.
+    pub(crate) fn is_kept(&self, script: &Script) -> bool {
+        let kept = [
+            &self.create_instance,
+            &self.send,
+            &self.commit_turn,
+            &self.commit_turns,
+            &self.publish_turn,
+            &self.commit_activity,
+            &self.commit_activities,
+            &self.relay_in,
+            &self.purge,
+            &self.open_hub,
+        ];
+        kept.iter().any(|kept| kept.hash == script.hash)
+    }
+}
+
 /// The scripts of this version.
 pub(crate) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(Scripts::new);

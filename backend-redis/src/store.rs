@@ -59,7 +59,8 @@ impl RedisStore {
         let mut durability = RedisDurability::Always;
         let loads: Vec<Cmd> = SCRIPTS.all().into_iter().map(Script::load).collect();
         for node in link.primaries() {
-            let found = check_server::check(&node, link.is_cluster(), settings.durability).await?;
+            let (wanted, replicas) = (settings.durability, settings.replicas);
+            let found = check_server::check(&node, link.is_cluster(), wanted, replicas).await?;
             durability = durability.min(found);
             // Only to save the first calls a round trip; an error would come back with them.
             node.send(&loads).await.map_err(|e| from_redis("connect", Effect::Reads, e))?;

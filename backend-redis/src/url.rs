@@ -49,7 +49,7 @@ impl RedisSettings {
     /// `redis+cluster://[user:password@]host:port,host:port,…` for a Cluster, or from
     /// `redis+sentinel://[user:password@]host:port,host:port,…[/database]?master=NAME`; with
     /// `rediss` instead of `redis` for encrypted connections. Parameters: `hub`, `prefix`,
-    /// `partitions`, `durability` (`none`, `everysec`, `always`), with `rediss` `ca_file`, and for
+    /// `partitions`, `durability` (`none`, `everysec`, `always`), `replicas` (a number), with `rediss` `ca_file`, and for
     /// Sentinels `master`, `sentinel_user` and `sentinel_password`. Special characters are percent-encoded.
     ///
     /// # Errors
@@ -117,6 +117,9 @@ impl RedisSettings {
                 let number = value.parse().map_err(|_| invalid("partitions must be a number"))?;
                 self.partitions = Some(number);
             }
+            ("replicas", _) => {
+                self.replicas = value.parse().map_err(|_| invalid("replicas must be a number"))?;
+            }
             ("ca_file", _) if self.tls => self.ca_file = Some(value.into()),
             ("master", RedisServers::Sentinel { master, .. }) => *master = value,
             ("sentinel_user", RedisServers::Sentinel { .. }) => {
@@ -127,7 +130,7 @@ impl RedisSettings {
             }
             (other, _) => {
                 return Err(invalid(format!(
-                    "unknown parameter `{other}`; known are `hub`, `prefix`, `durability` and \
+                    "unknown parameter `{other}`; known are `hub`, `prefix`, `durability`, `replicas` and \
                      `partitions`, with `rediss` `ca_file`, and for Sentinels `master`, `sentinel_user` and \
                      `sentinel_password`"
                 )));
@@ -206,6 +209,7 @@ mod tests {
             ("redis://h?durability=maybe", "one of none"),
             ("redis://u:secret%zz@h", "percent-encoded"),
             ("redis+sentinel://h", "?master="),
+            ("redis://h?replicas=all", "replicas must be a number"),
             ("redis://h?ca_file=x", "unknown parameter `ca_file`"),
             ("redis://h?master=x", "unknown parameter `master`"),
             ("redis+ring://h", "not for Redis"),

@@ -79,7 +79,8 @@ fn decode(text: &str) -> Result<String, Error> {
 /// | `aws://HUB[?region=REGION]` | a DynamoDB table and three SQS queues, for any number of processes | loss of a data centre |
 ///
 /// `redis:` also takes `prefix` (what its keys begin with) and `durability` (`none`, `everysec`,
-/// `always`: what the server must guarantee) and `partitions` (into how many parts a new hub is
+/// `always`: what the server must guarantee), `replicas` (how many must have a change before it is
+/// acknowledged) and `partitions` (into how many parts a new hub is
 /// divided), Sentinels also `sentinel_user` and `sentinel_password`. `rediss:` is the same over an
 /// encrypted connection, with the feature `redis-tls`; `ca_file` names a file with the
 /// authorities (PEM) that the servers' certificates may come from.

@@ -187,6 +187,13 @@ impl Server {
         }
     }
 
+    /// Sends a signal to its process.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = std::fs::read_to_string(self.dir.join("pid")).unwrap();
+        let status = Command::new("kill").args([signal, pid.trim()]).status().unwrap();
+        assert!(status.success(), "the server was not running");
+    }
+
     /// Starts the server again on what it left. A file that was torn and then was not the last
     /// one any more is mended by one start, and loaded by the next.
     pub(crate) fn restart(&mut self) {
