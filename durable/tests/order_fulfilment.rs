@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 #![allow(clippy::print_stderr, reason = "seeds are printed")]
 
+#[cfg(feature = "redis")]
+mod over_redis;
 mod support;
 
 use std::collections::HashSet;
