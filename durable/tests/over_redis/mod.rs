@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Child;
-use std::time::Instant;
 
 use super::*;
 
@@ -52,7 +51,7 @@ fn several_processes_end_with_the_same_report_though_one_is_killed() {
     let Some((_server, url)) = server(folder.path()) else { return };
     let worker = || quietly(over(folder.path(), &url, "--workers-only"));
     let mut workers: Vec<Process> = (0..3).map(|_| worker()).collect();
-    let begun = Instant::now();
+    let deadline = TokioEnv::shared().now() + Duration::from_secs(60);
     let starter = loop {
         // The server may not listen yet; then workers end as well.
         let mut starter = quietly(over(folder.path(), &url, "--start-only"));
@@ -63,7 +62,7 @@ fn several_processes_end_with_the_same_report_though_one_is_killed() {
         if charged() {
             break starter;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "nothing begins");
+        assert!(TokioEnv::shared().now() < deadline, "nothing begins");
         workers = (0..3).map(|_| worker()).collect();
     };
     // In the midst of it; what it had on loan is done by the others.
