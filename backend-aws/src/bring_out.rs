@@ -5,12 +5,13 @@ use std::sync::Arc;
 use durable_core::backend::{BackendResult, Envelope};
 use durable_core::env::BoxFuture;
 use durable_core::hot::Signals;
-use durable_core::ids::InstanceId;
+use durable_core::ids::{InstanceId, MessageId};
 use foldhash::HashMap;
 use futures_util::{StreamExt as _, stream};
 
 use crate::head::{Head, Load, Task};
 use crate::hub::Hub;
+use crate::item::{self, Item};
 use crate::outbox::{Chore, Outbox, unseal_chores};
 use crate::page::Page;
 use crate::schema::{self, HEAD, partition};
@@ -105,8 +106,7 @@ impl Hub {
         if dropped {
             self.drop_pages(instance).await?;
         }
-        let leaves = leaving.into_iter().map(|(page, ids)| self.leave(instance, page, ids));
-        all(leaves.collect()).await?;
+        self.leave_all(instance, leaving).await?;
         let puts = pages.iter().map(|page| self.put_page(instance, page));
         all(puts.collect()).await?;
         let sends = deliveries.into_iter().map(|envelopes| self.deliver_all(envelopes));
@@ -161,16 +161,48 @@ impl Hub {
         Ok(())
     }
 
+    /// Takes messages and tasks out of pages, which are read together.
+    async fn leave_all(
+        &self,
+        instance: &InstanceId,
+        leaving: Vec<(Arc<str>, Vec<MessageId>)>,
+    ) -> BackendResult<()> {
+        let pk = partition(instance);
+        let keys = leaving.iter().map(|(page, _)| (pk.clone(), page.to_string())).collect();
+        let items = if leaving.is_empty() {
+            Vec::new()
+        } else {
+            self.table.get_all(OPERATION, keys).await?
+        };
+        let mut found: HashMap<String, Item> = HashMap::default();
+        for item in items {
+            let key = item::text(&item, schema::SK).ok().flatten().map(str::to_owned);
+            found.extend(key.map(|key| (key, item)));
+        }
+        let leaves = leaving.into_iter().filter_map(|(page, ids)| {
+            // One that is gone has nothing left to take out.
+            let first = found.remove(&*page)?;
+            Some(self.leave(instance, page, ids, first))
+        });
+        all(leaves.collect()).await
+    }
+
     /// Takes messages and tasks out of a page, and the page away when nothing is left.
     async fn leave(
         &self,
         instance: &InstanceId,
         page: Arc<str>,
-        ids: Vec<durable_core::ids::MessageId>,
+        ids: Vec<MessageId>,
+        first: Item,
     ) -> BackendResult<()> {
         let pk = partition(instance);
+        let mut known = Some(first);
         for _ in 0..TRIES {
-            let Some(item) = self.table.get(OPERATION, &pk, &page).await? else { return Ok(()) };
+            let item = match known.take() {
+                Some(item) => Some(item),
+                None => self.table.get(OPERATION, &pk, &page).await?,
+            };
+            let Some(item) = item else { return Ok(()) };
             let now = Page::read(&item).map_err(|why| damaged(OPERATION, "a page", &why))?;
             let wanted: foldhash::HashSet<_> = ids.iter().copied().collect();
             let mut rest = now.clone();
@@ -217,7 +249,7 @@ impl Hub {
             let (items, more) = self.table.range(OPERATION, &pk, schema::PAGES, 1_000).await?;
             let keys: Vec<_> = items
                 .iter()
-                .filter_map(|item| crate::item::text(item, schema::SK).ok().flatten())
+                .filter_map(|item| item::text(item, schema::SK).ok().flatten())
                 .filter(|sk| *sk != HEAD)
                 .map(|sk| (pk.clone(), sk.to_owned()))
                 .collect();
@@ -232,10 +264,7 @@ impl Hub {
 }
 
 /// Takes these out of a page if they are still where they were seen.
-fn leave_update(
-    page: &Page,
-    wanted: &foldhash::HashSet<durable_core::ids::MessageId>,
-) -> Option<Update> {
+fn leave_update(page: &Page, wanted: &foldhash::HashSet<MessageId>) -> Option<Update> {
     let mut update = Update::default();
     let mut gone = Vec::new();
     let mut any = false;

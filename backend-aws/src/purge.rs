@@ -28,8 +28,9 @@ impl Hub {
                 return Ok(PurgeOutcome::NoInstance);
             };
             if head.purging {
+                // Nobody sees it any more, whoever began to purge it.
                 self.finish_purge(&head).await?;
-                return Ok(PurgeOutcome::Purged);
+                return Ok(PurgeOutcome::NoInstance);
             }
             if !head.is_terminal() {
                 return Ok(PurgeOutcome::NotTerminal);
