@@ -98,8 +98,7 @@ fn settings() -> String {
     let worker = durable::worker::WorkerOptions::default();
     let sled = backend_sled::SledSettings::new("");
     format!(
-        "release build, thin LTO, mimalloc; worker: {} loops for turns, {} instances a fetch, {} activities at a time, {} MiB for suspended code; sled: {} MiB cache, checkpoint after {} MiB, one flush a group; redis: append-only file, no snapshots, its server on the same machine and counted with us",
-        worker.turn_loops,
+        "release build, thin LTO, mimalloc; worker: one loop for turns in process and two across a network, {} instances a fetch, {} activities at a time, {} MiB for suspended code; sled: {} MiB cache, checkpoint after {} MiB, one flush a group; redis: append-only file, no snapshots, its server on the same machine and counted with us",
         worker.turns_per_fetch,
         worker.activities_max,
         worker.sticky_bytes >> 20,

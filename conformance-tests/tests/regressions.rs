@@ -36,7 +36,7 @@ async fn a_buffered_event_reports_that_the_store_failed() {
 
 fn clock_worker(backend: Arc<dyn Backend>, env: &Arc<ManualEnv>) -> WorkerBuilder {
     let mut options = WorkerOptions::default();
-    options.turn_loops = 1;
+    options.turn_loops = Some(1);
     options.lease = Duration::from_secs(1);
     Worker::builder(backend).env(Arc::clone(env) as _).options(options).orchestration_fn(
         "clock",

@@ -59,8 +59,8 @@ const MODES: [(&str, Set); 7] = [
         o.sticky_bytes = 0;
         o.paranoid = true;
     }),
-    ("one_loop", |o| o.turn_loops = 1),
-    ("four_loops", |o| o.turn_loops = 4),
+    ("one_loop", |o| o.turn_loops = Some(1)),
+    ("four_loops", |o| o.turn_loops = Some(4)),
     ("one_turn_per_fetch", |o| o.turns_per_fetch = 1),
     ("one_activity_at_a_time", |o| o.activities_max = 1),
     ("short_leases_in_little_memory", |o| {

@@ -167,7 +167,7 @@ fn trouble(rng: &mut Rng) -> Trouble {
 
 fn worker(rng: &mut Rng, number: u64) -> WorkerPlan {
     let mut options = WorkerOptions::default();
-    options.turn_loops = rng.pick(&[1, 2, 4]);
+    options.turn_loops = Some(rng.pick(&[1, 2, 4]));
     options.turns_per_fetch = rng.pick(&[1, 3, 64]);
     options.activities_max = rng.pick(&[1, 3, 1_000]);
     options.commits_in_flight = rng.pick(&[1, 64]);

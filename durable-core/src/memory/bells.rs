@@ -34,7 +34,7 @@ impl Bells {
     /// Rings for what has become possible.
     pub fn ring(&self, signals: Signals) {
         if signals.turns {
-            self.turns.notify_one();
+            self.turns.notify_last();
         }
         if signals.activities {
             self.activities.notify_waiters();

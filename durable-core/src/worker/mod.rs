@@ -25,12 +25,14 @@ use std::any::Any;
 use std::future::Future;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+use futures_util::future::join;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::activity::{Activity, ActivityContext};
 use crate::backend::Backend;
-use crate::env::{SharedEnv, TokioEnv};
+use crate::env::{BoxFuture, SharedEnv, TokioEnv};
 use crate::error::{Error, ErrorKind};
 use crate::registry::{Orchestration, Registry};
 use crate::replay::{OrchestrationContext, UserError};
@@ -166,20 +168,13 @@ impl WorkerBuilder {
         let shared =
             Shared::new(self.env, self.backend, self.registry, self.options, self.sinks, hub);
         let running = Arc::new(Running::default());
-        if shared.registry.has_orchestrations() {
-            for _ in 0..shared.options.turn_loops {
-                shared.spawn(Box::pin(orchestration_dispatcher::run(Arc::clone(&shared))));
-            }
+        for dispatcher in dispatchers(&shared, &running) {
+            shared.spawn(dispatcher);
         }
-        if shared.registry.has_activities() && shared.options.activities_max > 0 {
-            shared.spawn(Box::pin(activity_dispatcher::run(
-                Arc::clone(&shared),
-                Arc::clone(&running),
-            )));
+        if shared.serves_activities() {
             // Not counted as running work: it ends after everything else has.
-            shared
-                .env
-                .spawn(Box::pin(lease_keeper::run(Arc::clone(&shared), Arc::clone(&running))));
+            let keeper = lease_keeper::run(Arc::clone(&shared), Arc::clone(&running));
+            shared.env.spawn(Box::pin(keeper));
         }
         if shared.tracks() {
             shared.spawn(Box::pin(tracking_dispatcher::run(Arc::clone(&shared))));
@@ -187,6 +182,26 @@ impl WorkerBuilder {
         tracing::info!(worker = %shared.worker, hub = %shared.hub, "{}", telemetry::WORKER_STARTED);
         Ok(Worker { shared, running })
     }
+}
+
+/// The loops, each to be run as a task.
+fn dispatchers(shared: &Arc<Shared>, running: &Arc<Running>) -> Vec<BoxFuture<'static, ()>> {
+    let together = !shared.backend.capabilities().multi_process;
+    let wanted = shared.options.turn_loops.unwrap_or(if together { 1 } else { 2 });
+    let count = if shared.registry.has_orchestrations() { wanted } else { 0 };
+    let turns = |_| Box::pin(orchestration_dispatcher::run(Arc::clone(shared))) as BoxFuture<_>;
+    let mut loops: Vec<_> = (0..count).map(turns).collect();
+    if shared.serves_activities() {
+        let activities = activity_dispatcher::run(Arc::clone(shared), Arc::clone(running));
+        // Where nothing waits for a network, the two keep each other busy: as one task they
+        // stay on one core, with what they share in its cache and no lock to wait for.
+        let partner = if together { loops.pop() } else { None };
+        loops.push(match partner {
+            Some(turns) => Box::pin(join(turns, activities).map(drop)),
+            None => Box::pin(activities),
+        });
+    }
+    loops
 }
 
 /// Runs orchestrations and activities of one task hub in background tasks.

@@ -13,8 +13,9 @@ pub struct WorkerOptions {
     pub activities_max: usize,
     /// Instances taken per fetch; default 64.
     pub turns_per_fetch: usize,
-    /// Loops that run turns; default 2. Zero runs none.
-    pub turn_loops: usize,
+    /// Loops that run turns. Default: 2 over a network, where one runs while the other asks; 1
+    /// where the store is in this process and loops mostly wait for each other. Zero runs none.
+    pub turn_loops: Option<usize>,
     /// Commits under way at the same time, per loop; default 64. Bounds memory when the store is slow.
     pub commits_in_flight: usize,
     /// Activity queues to serve; default: only the default queue.
@@ -75,7 +76,7 @@ impl Default for WorkerOptions {
         Self {
             activities_max: 1_000,
             turns_per_fetch: 64,
-            turn_loops: 2,
+            turn_loops: None,
             commits_in_flight: 64,
             queues: vec![QueueName::default()],
             lease: limits::LEASE_DEFAULT,

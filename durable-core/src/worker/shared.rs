@@ -102,6 +102,11 @@ impl Shared {
         })
     }
 
+    /// Whether activities are run.
+    pub(super) fn serves_activities(&self) -> bool {
+        self.registry.has_activities() && self.options.activities_max > 0
+    }
+
     /// Whether tracking records are wanted by anybody.
     pub(super) fn tracks(&self) -> bool {
         !self.sinks.is_empty() || !self.backend.capabilities().indexes_itself
