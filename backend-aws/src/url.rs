@@ -31,6 +31,12 @@ impl AwsSettings {
         }
         let (hub, query) = rest.split_once('?').unwrap_or((rest, ""));
         let mut settings = Self::default();
+        // Never shown: it may hold a secret.
+        if hub.contains('@') {
+            return Err(invalid(format!(
+                "the URL has a login; credentials come from the standard chain; {FORM}"
+            )));
+        }
         let hub = decode(hub.trim_end_matches('/'))?;
         if !hub.is_empty() {
             settings.hub = HubName::new(hub).map_err(|e| invalid(e.to_string()))?;
@@ -94,6 +100,7 @@ mod tests {
             ("redis://x", "not for AWS"),
             ("aws://h?regoin=x", "unknown parameter `regoin`"),
             ("aws://h%zz", "percent-encoded"),
+            ("aws://u:secret@h", "has a login"),
         ] {
             let error = AwsSettings::parse(url).unwrap_err().to_string();
             assert!(error.contains(said), "{url}: {error}");

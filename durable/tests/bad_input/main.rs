@@ -52,6 +52,9 @@ async fn bad_urls_are_refused_without_showing_a_password() {
         assert!(form.starts_with("the form is redis://"), "{form}");
         table::try_with_form("redis", urls::redis(), Some(form)).await;
     }
+    let error = durable::connect("aws:").await.unwrap_err().to_string();
+    let form = error.strip_prefix("connect failed (Invalid): ");
+    table::try_with_form("aws", urls::aws(), form).await;
 }
 
 /// The table is as long as it is said to be.

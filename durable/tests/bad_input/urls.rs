@@ -36,8 +36,27 @@ pub(crate) fn urls() -> Vec<Row> {
         "a percent sign in a hub" => |w| connect("memory:?hub=%"), InvalidArgument, Never, "\"%\" is not properly percent-encoded";
         "an escaped hub that is not UTF-8" => |w| connect("memory:?hub=%ff"), InvalidArgument, Never, "\"%ff\" is not properly percent-encoded";
         "no escape in a folder" => |w| connect("sled:%zz"), InvalidArgument, Never, "\"%zz\" is not properly percent-encoded";
+    }
+}
+
+#[cfg(not(feature = "aws"))]
+#[rustfmt::skip]
+pub(crate) fn aws() -> Vec<Row> {
+    rows! {
         "a store whose adapter is not there" => |w| connect("aws://x"), InvalidArgument, Never, "`aws:` needs the feature `aws` of the crate `durable`; enable it in Cargo.toml";
         "that store with a login" => |w| connect("aws://u:secret@x"), InvalidArgument, Never, "`aws:` needs the feature `aws` of the crate `durable`; enable it in Cargo.toml";
+    }
+}
+
+#[cfg(feature = "aws")]
+#[rustfmt::skip]
+pub(crate) fn aws() -> Vec<Row> {
+    rows! {
+        "AWS: no slashes" => |w| connect("aws:x"), InvalidArgument, Never, "connect failed (Invalid): FORM";
+        "AWS: a login" => |w| connect("aws://u:secret@x?region=r"), InvalidArgument, Never, "connect failed (Invalid): the URL has a login; credentials come from the standard chain; FORM";
+        "AWS: no escape in a hub" => |w| connect("aws://%zz"), InvalidArgument, Never, "connect failed (Invalid): a part of the URL is not properly percent-encoded; FORM";
+        "AWS: a misspelt parameter" => |w| connect("aws://x?regoin=r"), InvalidArgument, Never, "connect failed (Invalid): unknown parameter `regoin`; known are `region`, `endpoint`, `dynamodb`, `sqs` and `prefix`";
+        "AWS: a hub with a line feed" => |w| connect("aws://%0a"), InvalidArgument, Never, "connect failed (Invalid): task hub name holds the control character U+000A at byte 0; remove it";
     }
 }
 
