@@ -41,8 +41,8 @@ usage: cargo xtask <command>
   cost --backend aws                  requests and capacity units of a step, and their price
   guarantees [--check]                what proves each guarantee, into the documents
   sim --seeds N [--from S] [--record] the deterministic simulation of the engine
-  torture --backend sled [--kills N] [--mutations M] [--seed S] [--record]
-           processes killed at named points and at random, stores damaged
+  torture --backend sled|redis|aws [--kills N] [--mutations M] [--pauses P] [--server-kills K] [--seed S] [--record]
+           processes killed at named points and at random, paused, stores damaged
   fuzz [--inputs N] [--seed S] [--record]   hostile bytes for every decoder
 ";
 

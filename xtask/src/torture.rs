@@ -16,7 +16,7 @@ struct Campaign {
 }
 
 /// Adapters that have one. To add yours, add a row, and the kinds of its summaries to the record.
-const CAMPAIGNS: [Campaign; 2] = [
+const CAMPAIGNS: [Campaign; 3] = [
     Campaign {
         backend: "sled",
         package: "backend-sled",
@@ -30,6 +30,13 @@ const CAMPAIGNS: [Campaign; 2] = [
         features: "",
         test: "torture",
         filters: &["killed"],
+    },
+    Campaign {
+        backend: "aws",
+        package: "backend-aws",
+        features: "",
+        test: "kills",
+        filters: &["killed_and_paused_workers"],
     },
 ];
 
@@ -53,7 +60,7 @@ pub(crate) fn run(arguments: &[&str]) -> Option<bool> {
     let mut words = vec!["test", "--release", "--package", campaign.package];
     words.extend(["--features", campaign.features, "--test", campaign.test, "--"]);
     words.extend(campaign.filters);
-    // One after the other: both keep the disk busy.
-    words.extend(["--nocapture", "--test-threads=1"]);
+    // One after the other: both keep the disk busy. Some are too long for every change.
+    words.extend(["--nocapture", "--test-threads=1", "--include-ignored"]);
     Some(campaign::run(&words, &variables, options.record))
 }
