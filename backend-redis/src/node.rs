@@ -138,15 +138,21 @@ impl Node {
 
     /// Sends commands in one write; errors of the server are among the answers.
     pub(crate) async fn send(&self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
-        let mut pipeline = Pipeline::with_capacity(commands.len());
-        for command in commands {
+        self.send_with(commands, None).await
+    }
+
+    /// The same with one command more.
+    async fn send_with(&self, commands: &[Cmd], last: Option<&Cmd>) -> RedisResult<Vec<Value>> {
+        let count = commands.len() + usize::from(last.is_some());
+        let mut pipeline = Pipeline::with_capacity(count);
+        for command in commands.iter().chain(last) {
             pipeline.add_command(command.clone());
         }
         let (mut manager, number) = {
             let current = self.current.lock();
             (current.manager.clone(), current.number)
         };
-        let answers = manager.send_packed_commands(&pipeline, 0, commands.len()).await;
+        let answers = manager.send_packed_commands(&pipeline, 0, count).await;
         match &answers {
             Ok(_) if self.may_be_new.swap(false, Ordering::AcqRel) => {
                 let renewed = file::renew(&mut manager).await;
@@ -165,15 +171,10 @@ impl Node {
     }
 
     /// Sends calls of a script; when its work is to be kept, until replicas have it, too.
-    async fn send_confirmed(
-        &self,
-        script: &Script,
-        mut calls: Vec<Cmd>,
-    ) -> RedisResult<Vec<Value>> {
+    async fn send_confirmed(&self, script: &Script, calls: &[Cmd]) -> RedisResult<Vec<Value>> {
         let confirm = self.confirm.as_ref().filter(|_| SCRIPTS.is_kept(script));
-        let Some((confirm, replicas)) = confirm else { return self.send(&calls).await };
-        calls.push(confirm.clone());
-        let mut answers = self.send(&calls).await?;
+        let Some((confirm, replicas)) = confirm else { return self.send(calls).await };
+        let mut answers = self.send_with(calls, Some(confirm)).await?;
         match answers.pop() {
             Some(Value::Int(found)) if found >= *replicas => Ok(answers),
             _ => Err(RedisError::from((ErrorKind::Client, "too few replicas have it yet"))),
@@ -182,7 +183,7 @@ impl Node {
 
     /// Calls a script; what the server does not know it for is called again once it does.
     pub(crate) async fn call(&self, script: &Script, calls: &[Cmd]) -> RedisResult<Vec<Value>> {
-        let mut answers = self.send_confirmed(script, calls.to_vec()).await?;
+        let mut answers = self.send_confirmed(script, calls).await?;
         let missing: Vec<usize> =
             answers.iter().enumerate().filter(|(_, a)| is_missing(a)).map(|(n, _)| n).collect();
         if missing.is_empty() {
@@ -191,7 +192,7 @@ impl Node {
         // The load and the calls travel together, so that nothing comes between them.
         let mut again = vec![script.load()];
         again.extend(missing.iter().map(|n| calls[*n].clone()));
-        let found = self.send_confirmed(script, again).await?;
+        let found = self.send_confirmed(script, &again).await?;
         for (n, answer) in missing.into_iter().zip(found.into_iter().skip(1)) {
             answers[n] = answer;
         }
@@ -202,13 +203,13 @@ impl Node {
     /// this one's yet.
     pub(crate) async fn ask(&self, script: &Script, call: &Cmd) -> RedisResult<Value> {
         let asking = || redis::cmd("ASKING");
-        let answers = self.send_confirmed(script, vec![asking(), call.clone()]).await?;
+        let answers = self.send_confirmed(script, &[asking(), call.clone()]).await?;
         let answer = answers.into_iter().nth(1).unwrap_or(Value::Nil);
         if !is_missing(&answer) {
             return Ok(answer);
         }
-        let again = vec![script.load(), asking(), call.clone()];
-        let answers = self.send_confirmed(script, again).await?;
+        let again = [script.load(), asking(), call.clone()];
+        let answers = self.send_confirmed(script, &again).await?;
         Ok(answers.into_iter().nth(2).unwrap_or(Value::Nil))
     }
 }
