@@ -16,7 +16,7 @@ use crate::backend::AwsBackend;
 use crate::claim::{Claims, by_item};
 use crate::desk::{Sitting, TaskWish};
 use crate::hints::TaskPlace;
-use crate::hub::{Hub, interrupted};
+use crate::hub::Hub;
 use crate::receive::{Bell, Look};
 
 /// Most tasks in one look.
@@ -101,24 +101,9 @@ impl ActivityQueue for AwsBackend {
         hub.queues.lock().extend(request.queues.iter().cloned());
         let (max, lease_for) = (request.max.clamp(1, TASKS_MAX), request.lease_for);
         let queues = &request.queues;
-        let look = || async move {
-            let (task, queues) = (Arc::clone(hub), queues.clone());
-            let work = async move {
-                let give_back = Arc::clone(&task);
-                (task.look_for_tasks(max, queues, lease_for).await, give_back)
-            };
-            let given = hub
-                .handed_over(work, |(found, hub)| async move {
-                    for work in found.into_iter().flat_map(|look| look.works) {
-                        if let Err(error) =
-                            hub.abandon_task(&work.lease, Duration::ZERO, false).await
-                        {
-                            tracing::debug!(%error, "it comes back when its lease ends");
-                        }
-                    }
-                })
-                .await;
-            given.ok_or_else(|| interrupted(operation))?.0
+        let look = || {
+            let found = Arc::clone(hub).look_for_tasks(max, queues.clone(), lease_for);
+            hub.looked(operation, found)
         };
         let wish = TaskWish { queues: request.queues.clone(), lease_for };
         let sitting =

@@ -50,11 +50,6 @@ fn later(task: &Task, now: Timestamp) -> Option<Timestamp> {
     [loan, task.visible_at].into_iter().flatten().filter(|at| *at > now).max()
 }
 
-fn is_lent(holder: &Holder, wanted: &Wanted) -> bool {
-    let loan = holder.load.task(wanted.task).and_then(|task| task.loan);
-    loan.is_some_and(|loan| loan.token == wanted.token)
-}
-
 /// Sorts tasks by the items they are in, in the order in which the items come.
 pub(crate) fn by_item(places: Vec<(QueueName, TaskPlace)>) -> Vec<Claims> {
     let mut claims: Vec<Claims> = Vec::new();
@@ -156,13 +151,9 @@ impl Hub {
             let now = self.now();
             let update = take(&wanted, now, until);
             let place = (&claims.instance, &*claims.item);
-            match self.change_item(OPERATION, place, update).await? {
+            let lent = |h: &Holder| wanted.iter().any(|w| h.load.lends(w.task, w.token));
+            match self.change_item(OPERATION, place, update).await?.or_done_before(lent) {
                 Changed::Done(holder) => {
-                    done = Some(holder);
-                    break;
-                }
-                // A lost answer, and the same request again.
-                Changed::Refused(Some(holder)) if wanted.iter().any(|w| is_lent(&holder, w)) => {
                     done = Some(holder);
                     break;
                 }

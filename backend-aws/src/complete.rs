@@ -41,14 +41,6 @@ struct Completion {
     later: Option<Timestamp>,
 }
 
-impl Completion {
-    /// Whether the task is still on loan to this one.
-    fn holds(&self, holder: &Holder) -> bool {
-        let loan = holder.load.task(self.task).and_then(|task| task.loan);
-        loan.is_some_and(|loan| loan.token == self.token)
-    }
-}
-
 impl Hub {
     /// Completes tasks of one instance.
     pub(crate) async fn complete_run(self: &Arc<Self>, commits: &[ActivityCommit]) -> Vec<Outcome> {
@@ -137,14 +129,8 @@ impl Hub {
                 let lent = holder.head.as_ref().and_then(|head| head.loan);
                 lent.zip(loan.as_ref()).is_some_and(|(lent, (token, _))| lent.token == *token)
             };
-            match changed {
+            match changed.map(|changed| changed.or_done_before(is_taken)) {
                 Ok(Changed::Done(holder)) => {
-                    self.completed(instance, holder, &left, loan).await;
-                    outcomes.extend(left.iter().map(|c| (c.n, Ok(CommitOutcome::Applied))));
-                    return outcomes;
-                }
-                // A lost answer, and the same request again.
-                Ok(Changed::Refused(Some(holder))) if is_taken(&holder) => {
                     self.completed(instance, holder, &left, loan).await;
                     outcomes.extend(left.iter().map(|c| (c.n, Ok(CommitOutcome::Applied))));
                     return outcomes;
@@ -157,7 +143,9 @@ impl Hub {
                         // Perhaps an earlier attempt has been applied.
                         self.note(head);
                     }
-                    let holds = |c: &Completion| holder.as_ref().is_some_and(|h| c.holds(h));
+                    let holds = |c: &Completion| {
+                        holder.as_ref().is_some_and(|h| h.load.lends(c.task, c.token))
+                    };
                     let waits = |id| holder.as_ref().is_some_and(|h: &Holder| h.load.knows(id));
                     let (held, lost): (Vec<_>, Vec<_>) =
                         left.into_iter().partition(|c| holds(c) && attempt < TRIES);

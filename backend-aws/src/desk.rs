@@ -6,14 +6,15 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use durable_core::backend::{ActivityWork, TurnWork};
+use durable_core::backend::{ActivityWork, BackendResult, TurnWork};
 use durable_core::env::BoxFuture;
 use durable_core::ids::QueueName;
 use durable_core::time::Timestamp;
 use parking_lot::Mutex;
 
-use crate::hub::Hub;
+use crate::hub::{Hub, interrupted};
 use crate::pace;
+use crate::receive::Look;
 
 /// How long a receiver that has got something is expected to come back.
 const COMES_BACK: Duration = Duration::from_millis(250);
@@ -161,6 +162,22 @@ impl Hub {
             if desk.seats.is_empty() { desk.take_all() } else { Vec::new() }
         };
         self.give_all_back(left);
+    }
+
+    /// Looks for work to the end, also when the receiver loses interest; what nobody takes then
+    /// goes back.
+    pub(crate) async fn looked<W: Granted>(
+        self: &Arc<Self>,
+        operation: &'static str,
+        look: impl Future<Output = BackendResult<Look<W>>> + Send + 'static,
+    ) -> BackendResult<Look<W>> {
+        let hub = Arc::clone(self);
+        let found = self.handed_over(look, |found| async move {
+            for work in found.into_iter().flat_map(|look| look.works) {
+                work.give_back(Arc::clone(&hub)).await;
+            }
+        });
+        found.await.ok_or_else(|| interrupted(operation))?
     }
 
     pub(crate) fn give_all_back<W: Granted>(self: &Arc<Self>, works: Vec<W>) {

@@ -135,6 +135,11 @@ impl Load {
         self.tasks.iter().find(|t| t.id == id)
     }
 
+    /// Whether a task is on loan under this token.
+    pub(crate) fn lends(&self, task: MessageId, token: LeaseToken) -> bool {
+        self.task(task).and_then(|task| task.loan).is_some_and(|loan| loan.token == token)
+    }
+
     pub(crate) fn knows(&self, id: MessageId) -> bool {
         self.inbox.iter().chain(&self.delayed).any(|m| m.id == id)
     }

@@ -15,7 +15,7 @@ use futures_util::{StreamExt as _, stream};
 use crate::acquire::Wanted;
 use crate::backend::AwsBackend;
 use crate::desk::Sitting;
-use crate::hub::{Hub, interrupted};
+use crate::hub::Hub;
 use crate::receive::{Bell, Look};
 use crate::update::{Update, id, number};
 
@@ -165,25 +165,7 @@ impl OrchestrationQueue for AwsBackend {
             messages: request.messages_max.clamp(1, limits::MESSAGES_PER_TURN_MAX),
             lease_for: request.lease_for,
         };
-        let look = || async move {
-            let task = Arc::clone(hub);
-            let work = async move {
-                let give_back = Arc::clone(&task);
-                (task.look_for_turns(max, wanted).await, give_back)
-            };
-            let given = hub
-                .handed_over(work, |(found, hub)| async move {
-                    // Nobody took what was found.
-                    for work in found.into_iter().flat_map(|look| look.works) {
-                        if let Err(error) = hub.give_back(&work.lease, Duration::ZERO, false).await
-                        {
-                            tracing::debug!(%error, "it comes back when its lease ends");
-                        }
-                    }
-                })
-                .await;
-            given.ok_or_else(|| interrupted(operation))?.0
-        };
+        let look = || hub.looked(operation, Arc::clone(hub).look_for_turns(max, wanted));
         let sitting = (!request.wait.is_zero()).then(|| Sitting::<TurnWork>::new(hub, max, wanted));
         let works = hub.receive(operation, Bell::Turns, request.wait, look).await;
         if let Some(sitting) = sitting {

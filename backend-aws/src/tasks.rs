@@ -46,6 +46,17 @@ pub(crate) enum Changed {
     Refused(Option<Holder>),
 }
 
+impl Changed {
+    /// A change is refused, too, when it was made by an earlier try whose answer was lost; then
+    /// the item shows it.
+    pub(crate) fn or_done_before(self, shows: impl Fn(&Holder) -> bool) -> Self {
+        match self {
+            Self::Refused(Some(holder)) if shows(&holder) => Self::Done(holder),
+            changed => changed,
+        }
+    }
+}
+
 /// The path of a task in its item, as a placeholder.
 pub(crate) fn path(update: &mut Update, task: MessageId) -> String {
     let key = update.key(id_text(task));
