@@ -8,7 +8,7 @@ mod server;
 use std::sync::Arc;
 
 use backend_redis::{RedisBackend, RedisDurability, RedisSettings, RedisStore};
-use conformance_tests::{checks, fixture, run_check};
+use conformance_tests::{checks, fixture, run_checks};
 use durable_core::backend::BackendErrorKind;
 use durable_core::client::Client;
 use server::Server;
@@ -46,22 +46,13 @@ fn a_user_with_few_rights_is_enough() {
     };
     let capabilities = RedisBackend::capabilities(RedisDurability::EverySecond, 4);
     let settings = login("p");
-    let fixture = fixture(capabilities.clone(), move |place, hub, env| {
+    let fixture = fixture(capabilities, move |place, hub, env| {
         let mut settings = settings.clone();
         settings.prefix = format!("p{}:", place.name);
         settings.partitions = Some(4);
         async move { Ok(RedisStore::connect(settings, env).await?.hub(&hub).await? as Arc<_>) }
     });
-    let mut passed = 0;
-    for check in checks().iter().step_by(9) {
-        if check.need.missing(&capabilities).is_some() {
-            continue;
-        }
-        if let Err(failure) = run_check(check, &fixture) {
-            panic!("{}: {failure}", check.full_name());
-        }
-        passed += 1;
-    }
+    let passed = run_checks(checks().iter().step_by(9), &fixture).unwrap();
     assert!(passed > 20, "{passed} checks");
     let log = server.must(&["ACL", "LOG"]);
     let lines: Vec<&str> = log.lines().collect();
@@ -121,7 +112,6 @@ async fn databases_and_prefixes_keep_hubs_apart() {
 
 #[cfg(feature = "tls")]
 mod tls {
-    use std::net::{Ipv4Addr, TcpListener};
     use std::path::Path;
     use std::process::Command;
 
@@ -145,10 +135,7 @@ mod tls {
     }
 
     fn encrypted(dir: &Path) -> (Server, u16) {
-        let port = {
-            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-            free.local_addr().unwrap().port()
-        };
+        let port = server::free_port();
         let file = |name: &str| dir.join(name).display().to_string();
         let (ca, certificate, key) = (file("ca.pem"), file("redis.pem"), file("redis.key"));
         let port_text = port.to_string();

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backend_redis::{RedisBackend, RedisDurability, RedisSettings, RedisStore};
-use conformance_tests::{checks, fixture, run_check};
+use conformance_tests::{checks, fixture, run_checks};
 use durable_core::env::{TokioEnv, timeout};
 use load::Load;
 use server::Server;
@@ -121,22 +121,13 @@ fn some_of_the_suite_passes_over_a_slow_and_tearing_network() {
     let proxy = before(server::shared(), WirePlan::random(seed, 100, &WireFault::SLOW));
     let port = proxy.address().port();
     let capabilities = RedisBackend::capabilities(RedisDurability::EverySecond, 1);
-    let fixture = fixture(capabilities.clone(), move |place, hub, env| async move {
+    let fixture = fixture(capabilities, move |place, hub, env| async move {
         let mut settings = RedisSettings::new("127.0.0.1", port);
         settings.prefix = format!("{}:", place.name);
         Ok(RedisStore::connect(settings, env).await?.hub(&hub).await? as Arc<_>)
     });
     let first = usize::try_from(seed % 40).unwrap();
-    let mut passed = 0;
-    for check in checks().iter().skip(first).step_by(40) {
-        if check.need.missing(&capabilities).is_some() {
-            continue;
-        }
-        if let Err(failure) = run_check(check, &fixture) {
-            panic!("{}: {failure}", check.full_name());
-        }
-        passed += 1;
-    }
+    let passed = run_checks(checks().iter().skip(first).step_by(40), &fixture).unwrap();
     assert!(passed > 5 && proxy.injected() > 0, "{passed} checks, {proxy:?}");
 }
 

@@ -10,7 +10,7 @@ mod server;
 use std::sync::Arc;
 
 use backend_redis::{RedisBackend, RedisDurability, RedisSettings, RedisStore};
-use conformance_tests::{checks, fixture, run_check};
+use conformance_tests::{checks, fixture, run_checks};
 use durable_core::client::Client;
 use server::Server;
 
@@ -29,21 +29,12 @@ fn some_of_the_suite_passes_on_valkey() {
     let Some(server) = start() else { return };
     let port = server.port();
     let capabilities = RedisBackend::capabilities(RedisDurability::EverySecond, 1);
-    let fixture = fixture(capabilities.clone(), move |place, hub, env| async move {
+    let fixture = fixture(capabilities, move |place, hub, env| async move {
         let mut settings = RedisSettings::new("127.0.0.1", port);
         settings.prefix = format!("{}:", place.name);
         Ok(RedisStore::connect(settings, env).await?.hub(&hub).await? as Arc<_>)
     });
-    let mut passed = 0;
-    for check in checks().iter().step_by(25) {
-        if check.need.missing(&capabilities).is_some() {
-            continue;
-        }
-        if let Err(failure) = run_check(check, &fixture) {
-            panic!("{}: {failure}", check.full_name());
-        }
-        passed += 1;
-    }
+    let passed = run_checks(checks().iter().step_by(25), &fixture).unwrap();
     assert!(passed > 10, "{passed} checks");
 }
 

@@ -46,4 +46,4 @@ pub use driver::Hub;
 pub use faults::{Fault, FaultPlan, FaultyBackend};
 pub use fixture::{Fixture, FnFixture, Place, Store, Timings, fixture};
 pub use manual_env::ManualEnv;
-pub use runner::{REQUIRE, main, run_check};
+pub use runner::{REQUIRE, main, run_check, run_checks};

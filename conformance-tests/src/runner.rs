@@ -82,6 +82,23 @@ pub fn run_check(check: &Check, fixture: &dyn Fixture) -> Checked {
     }
 }
 
+/// Runs those of the checks that the adapter can run, one after the other; how many they were.
+///
+/// # Errors
+/// The name of the first check that failed, and what it found.
+pub fn run_checks<'a>(
+    checks: impl IntoIterator<Item = &'a Check>,
+    fixture: &dyn Fixture,
+) -> Result<usize, String> {
+    let capabilities = fixture.capabilities();
+    let mut passed = 0;
+    for check in checks.into_iter().filter(|check| check.need.missing(&capabilities).is_none()) {
+        run_check(check, fixture).map_err(|failure| format!("{}: {failure}", check.full_name()))?;
+        passed += 1;
+    }
+    Ok(passed)
+}
+
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")

@@ -1,22 +1,17 @@
 //! A Cluster of a test: nodes on free ports, gone with the test.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::sync::OnceLock;
 
 use backend_redis::{RedisAddress, RedisSettings};
 use redis::aio::MultiplexedConnection;
 
-use super::Server;
+use super::{Server, free_port};
 
 const SLOTS: u16 = 16_384;
 
 /// Running nodes, each with a third of the slots; then their replicas, if any.
 pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Server>,
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 fn start_node() -> Server {

@@ -71,6 +71,11 @@ pub(crate) fn one_process_per_test() -> bool {
     std::env::var_os("NEXTEST").is_some()
 }
 
+/// A port that nobody listens on, at least for now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
 /// A running server.
 pub(crate) struct Server {
     keeper: Child,
@@ -96,10 +101,7 @@ impl Server {
 
     fn try_start(program: &str, further: &[&str]) -> Option<Self> {
         let dir = tempfile::Builder::new().prefix("durable-redis-").tempdir().unwrap().keep();
-        let port = {
-            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-            free.local_addr().unwrap().port()
-        };
+        let port = free_port();
         let port_text = port.to_string();
         let own =
             ["--bind", "127.0.0.1", "--port", &port_text, "--save", "", "--appendonly", "yes"];

@@ -1,12 +1,11 @@
 //! Sentinels of a test.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::Child;
 
 use backend_redis::RedisAddress;
 
-use super::{Server, ask_port};
+use super::{Server, ask_port, free_port};
 
 /// A running Sentinel that knows one primary as `main`.
 pub(crate) struct Sentinel {
@@ -20,9 +19,7 @@ impl Sentinel {
         loop {
             let dir =
                 tempfile::Builder::new().prefix("durable-sentinel-").tempdir().unwrap().keep();
-            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-            let port = free.local_addr().unwrap().port();
-            drop(free);
+            let port = free_port();
             let conf = dir.join("sentinel.conf");
             let text = format!(
                 "bind 127.0.0.1\nport {port}\ndir {}\n\
