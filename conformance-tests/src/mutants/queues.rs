@@ -123,6 +123,24 @@ impl Tamper for PoliteDrop {
     }
 }
 
+/// A waiting receive that sleeps through every bell: it looks, waits, and looks again. `look` never
+/// waits.
+pub(super) async fn deaf<T, F>(
+    env: &SharedEnv,
+    wait: Duration,
+    look: impl Fn() -> F,
+) -> BackendResult<Vec<T>>
+where
+    F: Future<Output = BackendResult<Vec<T>>>,
+{
+    let works = look().await?;
+    if !works.is_empty() || wait.is_zero() {
+        return Ok(works);
+    }
+    env.sleep(wait).await;
+    look().await
+}
+
 /// A waiting receive of turns sleeps through every bell.
 pub(super) struct DeafTurns(pub(super) SharedEnv);
 
@@ -134,12 +152,7 @@ impl Tamper for DeafTurns {
         request: ReceiveTurns,
     ) -> BackendResult<Vec<TurnWork>> {
         let now = ReceiveTurns { wait: Duration::ZERO, ..request.clone() };
-        let works = inner.receive_turns(now.clone()).await?;
-        if !works.is_empty() || request.wait.is_zero() {
-            return Ok(works);
-        }
-        self.0.sleep(request.wait).await;
-        inner.receive_turns(now).await
+        deaf(&self.0, request.wait, || inner.receive_turns(now.clone())).await
     }
 }
 
@@ -154,12 +167,7 @@ impl Tamper for DeafTasks {
         request: ReceiveActivities,
     ) -> BackendResult<Vec<ActivityWork>> {
         let now = ReceiveActivities { wait: Duration::ZERO, ..request.clone() };
-        let works = inner.receive_activities(now.clone()).await?;
-        if !works.is_empty() || request.wait.is_zero() {
-            return Ok(works);
-        }
-        self.0.sleep(request.wait).await;
-        inner.receive_activities(now).await
+        deaf(&self.0, request.wait, || inner.receive_activities(now.clone())).await
     }
 }
 

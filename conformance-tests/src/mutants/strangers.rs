@@ -14,6 +14,7 @@ use durable_core::env::SharedEnv;
 use durable_core::ids::{ExecutionId, InstanceId};
 use durable_core::time::Timestamp;
 
+use super::queues::deaf;
 use crate::tamper::Tamper;
 
 /// Changes what is asked for when work is received.
@@ -134,6 +135,25 @@ impl Tamper for CompletesFirst {
 /// Stops at the first commit of a batch that cannot be applied, and says nothing.
 pub(super) struct StopsHalfWay;
 
+impl StopsHalfWay {
+    async fn commit<C, F>(
+        commits: Vec<C>,
+        apply: impl Fn(C) -> F,
+    ) -> Vec<BackendResult<CommitOutcome>>
+    where
+        F: Future<Output = Vec<BackendResult<CommitOutcome>>>,
+    {
+        let mut answers: Vec<BackendResult<CommitOutcome>> = Vec::new();
+        for commit in commits {
+            let stopped = answers.iter().any(|a| !matches!(a, Ok(CommitOutcome::Applied)));
+            let answer =
+                if stopped { Some(Ok(CommitOutcome::Applied)) } else { apply(commit).await.pop() };
+            answers.extend(answer);
+        }
+        answers
+    }
+}
+
 #[async_trait]
 impl Tamper for StopsHalfWay {
     async fn commit_turns(
@@ -141,17 +161,7 @@ impl Tamper for StopsHalfWay {
         inner: &dyn Backend,
         commits: Vec<TurnCommit>,
     ) -> Vec<BackendResult<CommitOutcome>> {
-        let mut answers: Vec<BackendResult<CommitOutcome>> = Vec::new();
-        for commit in commits {
-            let stopped = answers.iter().any(|a| !matches!(a, Ok(CommitOutcome::Applied)));
-            let answer = if stopped {
-                Some(Ok(CommitOutcome::Applied))
-            } else {
-                inner.commit_turns(vec![commit]).await.pop()
-            };
-            answers.extend(answer);
-        }
-        answers
+        Self::commit(commits, |commit| inner.commit_turns(vec![commit])).await
     }
 
     async fn commit_activities(
@@ -159,17 +169,7 @@ impl Tamper for StopsHalfWay {
         inner: &dyn Backend,
         commits: Vec<ActivityCommit>,
     ) -> Vec<BackendResult<CommitOutcome>> {
-        let mut answers: Vec<BackendResult<CommitOutcome>> = Vec::new();
-        for commit in commits {
-            let stopped = answers.iter().any(|a| !matches!(a, Ok(CommitOutcome::Applied)));
-            let answer = if stopped {
-                Some(Ok(CommitOutcome::Applied))
-            } else {
-                inner.commit_activities(vec![commit]).await.pop()
-            };
-            answers.extend(answer);
-        }
-        answers
+        Self::commit(commits, |commit| inner.commit_activities(vec![commit])).await
     }
 }
 
@@ -289,12 +289,7 @@ impl Tamper for DeafTracking {
         request: ReceiveTracking,
     ) -> BackendResult<Vec<TrackingWork>> {
         let now = ReceiveTracking { wait: Duration::ZERO, ..request.clone() };
-        let works = inner.receive_tracking(now.clone()).await?;
-        if !works.is_empty() || request.wait.is_zero() {
-            return Ok(works);
-        }
-        self.0.sleep(request.wait).await;
-        inner.receive_tracking(now).await
+        deaf(&self.0, request.wait, || inner.receive_tracking(now.clone())).await
     }
 }
 
