@@ -16,6 +16,7 @@ use crate::log::Change;
 use crate::recovery;
 use crate::store::SledStore;
 use crate::tenant::Tenant;
+use crate::watchdog;
 
 /// One task hub in a folder.
 #[derive(Debug)]
@@ -35,10 +36,11 @@ impl SledBackend {
     ) -> BackendResult<Self> {
         let committer = recovery::open(&store, env, name, tenant)?;
         let hub = Arc::clone(&committer.hub);
+        // Before the thread that it watches, which an error would leave behind.
+        watchdog::watch(&hub)?;
         let thread = std::thread::Builder::new()
             .name("sled-committer".to_owned())
             .spawn(move || committer.run());
-        crate::watchdog::watch(&hub)?;
         let committer = thread.map_err(|e| {
             BackendError::new(
                 BackendErrorKind::Internal,
