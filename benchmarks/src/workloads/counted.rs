@@ -11,8 +11,7 @@ use durable::memory::MemoryStore;
 use durable::prelude::*;
 use durable::time::Timestamp;
 
-use super::hello::hello5;
-use super::{Result, closed_loop};
+use super::{Result, hello};
 use crate::args::Case;
 use crate::report::Row;
 
@@ -50,16 +49,7 @@ pub(super) async fn run(case: &Case) -> Result<Row> {
     let backend = MemoryStore::new(Arc::clone(&env)).hub(&HubName::default());
     let worker = super::register(Worker::builder(backend.clone())).env(Arc::clone(&env));
     let worker = worker.start().await?;
-    let client = Client::with_env(backend, env);
-    let row = closed_loop(case, move |n| {
-        let client = client.clone();
-        async move {
-            let result = client.start(hello5, n as u64).send().await?.result().await?;
-            assert_eq!(result, n as u64 + 5);
-            Ok(())
-        }
-    })
-    .await?;
+    let row = hello::drive(case, Client::with_env(backend, env)).await?;
     worker.shutdown().await;
     Ok(row)
 }

@@ -31,8 +31,14 @@ pub(super) fn register(worker: WorkerBuilder) -> WorkerBuilder {
 pub(super) async fn run(case: &Case) -> Result<Row> {
     let hub = Hub::open(&case.backend).await?;
     let worker = hub.worker().await?;
-    let client = hub.client.clone();
-    let row = closed_loop(case, move |n| {
+    let row = drive(case, hub.client.clone()).await?;
+    worker.shutdown().await;
+    Ok(row)
+}
+
+/// Starts as many as the case says, waits for each and looks at its result.
+pub(super) async fn drive(case: &Case, client: Client) -> Result<Row> {
+    closed_loop(case, move |n| {
         let client = client.clone();
         async move {
             let result = client.start(hello5, n as u64).send().await?.result().await?;
@@ -40,7 +46,5 @@ pub(super) async fn run(case: &Case) -> Result<Row> {
             Ok(())
         }
     })
-    .await?;
-    worker.shutdown().await;
-    Ok(row)
+    .await
 }
