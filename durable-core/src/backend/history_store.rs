@@ -100,7 +100,15 @@ pub trait HistoryStore: Send + Sync {
         instance: &InstanceId,
         wait: Duration,
     ) -> BackendResult<Option<InstanceRecord>> {
-        end_by_watching(self, instance, wait).await
+        let read = self.read_records(vec![instance.clone()]).await.pop().transpose()?;
+        let Some(mut record) = read.flatten() else { return Ok(None) };
+        while !record.status.is_terminal() {
+            match self.watch(instance, record.revision, wait).await? {
+                Some(newer) => record = newer,
+                None => break,
+            }
+        }
+        Ok(Some(record))
     }
 
     /// One page of instances that match, in an order that is stable between pages.
@@ -129,24 +137,4 @@ pub trait HistoryStore: Send + Sync {
     /// # Checked by
     /// `activity_commit`, `concurrency`, `foreign_hubs`, `placeholders`, `purge`
     async fn purge(&self, instances: Vec<InstanceId>) -> Vec<BackendResult<PurgeOutcome>>;
-}
-
-/// [`watch_end`](HistoryStore::watch_end) by looking at every change.
-///
-/// # Errors
-/// Those of the two calls it makes.
-pub async fn end_by_watching<S: HistoryStore + ?Sized>(
-    store: &S,
-    instance: &InstanceId,
-    wait: Duration,
-) -> BackendResult<Option<InstanceRecord>> {
-    let read = store.read_records(vec![instance.clone()]).await.pop().transpose()?;
-    let Some(mut record) = read.flatten() else { return Ok(None) };
-    while !record.status.is_terminal() {
-        match store.watch(instance, record.revision, wait).await? {
-            Some(newer) => record = newer,
-            None => break,
-        }
-    }
-    Ok(Some(record))
 }

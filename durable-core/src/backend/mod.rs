@@ -61,7 +61,7 @@ pub use commit::{
 };
 pub use envelope::{Envelope, SendOutcome};
 pub use error::{Applied, BackendError, BackendErrorKind, BackendResult, Retry};
-pub use history_store::{HistoryPage, HistoryRead, HistoryStore, PurgeOutcome, end_by_watching};
+pub use history_store::{HistoryPage, HistoryRead, HistoryStore, PurgeOutcome};
 pub use lease::{AbandonOutcome, ActivityLease, RenewOutcome, TrackingLease, TurnLease};
 pub use orchestration_queue::{
     CreateInstance, CreateOutcome, InboxMessage, OrchestrationQueue, ReceiveTurns, ReusePolicy,

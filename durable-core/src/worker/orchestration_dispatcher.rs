@@ -370,7 +370,7 @@ async fn put_aside(
     TurnRan::Commit(Prepared { commit, keep: None })
 }
 
-/// Turns to commit, and the how manieth delivery each is.
+/// Turns to commit, and which delivery each is, from 1.
 #[derive(Default)]
 struct Commits {
     turns: Vec<TurnCommit>,
