@@ -108,9 +108,10 @@ pub(crate) fn shared() -> &'static Emulator {
     SHARED.get_or_init(|| Emulator::start(Kind::from_env()))
 }
 
-/// What was installed for the tests, inside the folder of what was built.
+/// What was installed for the tests, inside the folder of what was built: the nearest folder
+/// around this program that has it.
 fn installed(name: &str) -> PathBuf {
-    let target = std::env::current_exe().unwrap();
-    let target = target.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
-    target.map(|target| target.join("emulators").join(name)).unwrap_or_default()
+    let program = std::env::current_exe().unwrap();
+    let mut places = program.ancestors().map(|folder| folder.join("emulators").join(name));
+    places.find(|place| place.exists()).unwrap_or_default()
 }
