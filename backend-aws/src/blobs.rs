@@ -3,9 +3,9 @@
 
 use bytes::{Bytes, BytesMut};
 use durable_core::backend::BackendResult;
+use durable_core::backend::sealed::Damaged;
 use durable_core::ids::InstanceId;
 
-use crate::codec::Damaged;
 use crate::hub::Hub;
 use crate::item::{self, Item};
 use crate::schema::{self, PK, SK, partition};

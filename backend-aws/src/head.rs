@@ -1,5 +1,6 @@
 //! An instance as it stands in its item, the head.
 
+use durable_core::backend::sealed::{Damaged, Decoded};
 use durable_core::backend::{InstanceRecord, OrchestrationStatus};
 use durable_core::ids::{ExecutionId, InstanceId, LeaseToken, MessageId};
 use durable_core::time::Timestamp;
@@ -7,7 +8,6 @@ use durable_core::time::Timestamp;
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
 
-use crate::codec::{Damaged, Decoded};
 use crate::item::{self, Item};
 use crate::schema;
 use crate::update::{binary, id, number};

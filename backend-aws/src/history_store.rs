@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use durable_core::backend::sealed::Damaged;
 use durable_core::backend::{
     BackendErrorKind, BackendResult, HistoryPage, HistoryRead, HistoryStore, InstancePage,
     InstanceQuery, InstanceRecord, PurgeOutcome,
@@ -11,7 +12,6 @@ use durable_core::backend::{
 use durable_core::ids::{ExecutionId, InstanceId};
 
 use crate::backend::AwsBackend;
-use crate::codec::Damaged;
 use crate::head::Head;
 use crate::hub::{Hub, closed, spread};
 use crate::item;

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
+use durable_core::backend::sealed::{Damaged, Decoded};
 use durable_core::time::Timestamp;
-
-use crate::codec::{Damaged, Decoded};
 
 /// An item as the service answers it.
 pub(crate) type Item = HashMap<String, AttributeValue>;

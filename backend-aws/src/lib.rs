@@ -14,7 +14,6 @@ mod blobs;
 mod bring_out;
 mod claim;
 mod client;
-mod codec;
 mod commit_turn;
 mod complete;
 mod config;

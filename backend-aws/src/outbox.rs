@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use durable_core::backend::Envelope;
+use durable_core::backend::sealed::{Damaged, Decoded, Get, Put};
 use durable_core::ids::{ExecutionId, InstanceId, LeaseToken, MessageId, QueueName};
 use durable_core::time::Timestamp;
 
-use crate::codec::{Damaged, Decoded, Get, Put};
 use crate::values::{Body, Message, RecordBody, TaskBody};
 
 /// One thing to bring about. Each may be done again without harm.

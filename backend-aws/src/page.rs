@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::codec::Decoded;
+use durable_core::backend::sealed::Decoded;
+
 use crate::head::Load;
 use crate::item::{self, Item};
 use crate::schema;

@@ -6,10 +6,10 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, ReturnValue,
     ReturnValuesOnConditionCheckFailure, WriteRequest,
 };
+use durable_core::backend::sealed::Damaged;
 use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
 use futures_util::{StreamExt as _, stream};
 
-use crate::codec::Damaged;
 use crate::error::{Effect, from_sdk};
 use crate::item::Item;
 use crate::pace;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use durable_core::backend::sealed::Damaged;
 use durable_core::backend::{
     AbandonOutcome, BackendResult, Envelope, ReceiveTracking, TrackingLease, TrackingQueue,
     TrackingWork,
@@ -15,7 +16,6 @@ use durable_core::ids::{InstanceId, LeaseToken, MessageId};
 
 use crate::backend::AwsBackend;
 use crate::blobs;
-use crate::codec::Damaged;
 use crate::deliver::id_set;
 use crate::hub::{Hub, interrupted};
 use crate::item::{self, Item};

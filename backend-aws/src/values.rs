@@ -1,11 +1,10 @@
 //! The byte form of the contract's values.
 
 use bytes::Bytes;
+use durable_core::backend::sealed::{Damaged, Decoded, Get, Put};
 use durable_core::backend::{InstanceRecord, OrchestrationStatus};
 use durable_core::ids::{ExecutionId, InstanceId, MessageId, Name, QueueName};
 use durable_core::time::Timestamp;
-
-use crate::codec::{Damaged, Decoded, Get, Put};
 
 /// Content that is small stands where it belongs; large content is kept in items of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]

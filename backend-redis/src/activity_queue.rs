@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use durable_core::backend::sealed::Decoded;
 use durable_core::backend::{
     AbandonOutcome, ActivityLease, ActivityQueue, ActivityWork, BackendResult, ReceiveActivities,
     RenewActivity, RenewOutcome,
@@ -11,7 +12,6 @@ use durable_core::ids::LeaseToken;
 
 use crate::args::Args;
 use crate::backend::RedisBackend;
-use crate::codec::Decoded;
 use crate::receive::{Bell, Look, LookRest, Wanted};
 use crate::reply::Reply;
 use crate::scripts::SCRIPTS;

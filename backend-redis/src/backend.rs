@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use durable_core::backend::sealed::Decoded;
 use durable_core::backend::{
     ActivityCommit, Backend, BackendError, BackendErrorKind, BackendResult, Capabilities,
     CommitOutcome, Durability, TurnCommit,
@@ -17,7 +18,6 @@ use redis::Value;
 use tokio::sync::watch;
 
 use crate::args::Args;
-use crate::codec::Decoded;
 use crate::config::RedisDurability;
 use crate::doorbell::{Doorbell, Listener};
 use crate::error::Effect;

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use durable_core::backend::sealed::Damaged;
 use durable_core::backend::{BackendError, BackendErrorKind, Retry};
 use redis::{ErrorKind, RedisError, ServerError};
-
-use crate::codec::Damaged;
 
 /// Whether a request changes something. What became of a lost one that only reads does not matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

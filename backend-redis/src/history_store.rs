@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::backend::RedisBackend;
-use crate::codec::{Damaged, Decoded};
 use crate::doorbell::Doorbell;
 use crate::error::{Effect, damaged};
 use crate::reply::{Reply, read};
 use crate::scripts::SCRIPTS;
 use crate::values::{self, Beside};
 use async_trait::async_trait;
+use durable_core::backend::sealed::{Damaged, Decoded};
 use durable_core::backend::{
     BackendResult, HistoryPage, HistoryRead, HistoryStore, InstancePage, InstanceQuery,
     InstanceRecord, PageCursor, PurgeOutcome,

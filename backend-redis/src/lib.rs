@@ -11,7 +11,6 @@ mod args;
 mod backend;
 mod check_server;
 mod cluster;
-mod codec;
 mod config;
 mod doorbell;
 mod error;

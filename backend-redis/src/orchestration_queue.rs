@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use durable_core::backend::sealed::Decoded;
 use durable_core::backend::{
     AbandonOutcome, BackendError, BackendErrorKind, BackendResult, CreateInstance, CreateOutcome,
     Envelope, InboxMessage, OrchestrationQueue, ReceiveTurns, RenewOutcome, SendOutcome, TurnLease,
@@ -15,7 +16,6 @@ use redis::Value;
 
 use crate::args::Args;
 use crate::backend::RedisBackend;
-use crate::codec::Decoded;
 use crate::error::Effect;
 use crate::history_store::read_stored;
 use crate::link::{Call, unexpected};

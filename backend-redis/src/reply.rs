@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use durable_core::backend::BackendResult;
+use durable_core::backend::sealed::{Damaged, Decoded};
 use redis::Value;
 
-use crate::codec::{Damaged, Decoded};
 use crate::error::damaged;
 use crate::link::unexpected;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use durable_core::backend::sealed::{Damaged, Decoded};
 use durable_core::backend::{
     AbandonOutcome, BackendResult, ReceiveTracking, TrackingLease, TrackingQueue, TrackingWork,
 };
@@ -10,7 +11,6 @@ use durable_core::ids::LeaseToken;
 
 use crate::args::Args;
 use crate::backend::RedisBackend;
-use crate::codec::{Damaged, Decoded};
 use crate::receive::{Bell, Look, LookRest, Wanted};
 use crate::reply::Reply;
 use crate::scripts::SCRIPTS;

@@ -1,11 +1,10 @@
 //! The byte form of the contract's values.
 
 use bytes::Bytes;
+use durable_core::backend::sealed::{Damaged, Decoded, Get, Put};
 use durable_core::backend::{HistoryChunk, InstanceRecord, OrchestrationStatus};
 use durable_core::ids::{ExecutionId, InstanceId, MessageId, Name};
 use durable_core::time::Timestamp;
-
-use crate::codec::{Damaged, Decoded, Get, Put};
 
 /// A message id as the scripts know it: 24 bytes that sort like the numbers.
 pub(crate) fn message_id(id: MessageId) -> [u8; 24] {

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
+use durable_core::backend::sealed::{Damaged, Put};
 use durable_core::backend::{
     BackendError, BackendErrorKind, BackendResult, HistoryChunk, InstanceRecord,
 };
 use durable_core::hot::SlotSnapshot;
 use durable_core::ids::{ExecutionId, InstanceId};
 
-use crate::codec::{Damaged, Put, seal, unseal};
 use crate::error::{damaged, from_sled};
 use crate::halt::Halt;
 use crate::keys;
-use crate::values::{CHUNK_BYTES_MIN, get_chunk, get_snapshot, put_chunk, put_snapshot};
+use crate::values::{CHUNK_BYTES_MIN, get_chunk, get_snapshot, put_chunk, put_snapshot, unseal};
 use crate::watchdog::Pulse;
 
 /// The tree of a hub.
@@ -100,7 +100,7 @@ impl Disk {
         let mut p = Put::default();
         p.u64(state.wal_from);
         p.u64(state.values as u64);
-        batch.insert(keys::META_STATE, seal(&p.out));
+        batch.insert(keys::META_STATE, p.seal());
     }
 
     /// Inserts a value into a batch and counts it.
@@ -206,13 +206,13 @@ pub(crate) fn read_row(instance: &InstanceId, value: &[u8]) -> BackendResult<Slo
 pub(crate) fn seal_row(snapshot: &SlotSnapshot) -> Vec<u8> {
     let mut p = Put::default();
     put_snapshot(&mut p, snapshot);
-    seal(&p.out)
+    p.seal()
 }
 
 pub(crate) fn seal_history(chunks: &[HistoryChunk]) -> Vec<u8> {
     let mut p = Put::default();
     p.list(chunks, put_chunk);
-    seal(&p.out)
+    p.seal()
 }
 
 /// Format and name of the hub, so that a foreign or newer store is refused.

@@ -2,9 +2,8 @@
 
 use std::io;
 
+use durable_core::backend::sealed::Damaged;
 use durable_core::backend::{BackendError, BackendErrorKind, Retry};
-
-use crate::codec::Damaged;
 
 /// The contract's error for one of sled's.
 pub(crate) fn from_sled(operation: &'static str, error: sled::Error) -> BackendError {

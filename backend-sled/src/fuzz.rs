@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use conformance_tests::fuzz::{Target, fuzz};
+use durable_core::backend::sealed::Put;
 use durable_core::backend::{
     Disposition, Envelope, HistoryChunk, InstanceRecord, NextGeneration, OrchestrationStatus,
     TurnCommit, TurnLease,
@@ -12,11 +13,10 @@ use durable_core::hot::{SlotSnapshot, StoredChunk, TaskSnapshot, Waiting};
 use durable_core::ids::{ExecutionId, InstanceId, LeaseToken, MessageId, Name, QueueName};
 use durable_core::time::Timestamp;
 
-use crate::codec::{Put, seal, unseal};
 use crate::disk::{read_row, seal_history, seal_row};
 use crate::high_water::read_number;
 use crate::log::{Change, Group, read_group, seal_envelopes, unseal_envelopes};
-use crate::values::{CHUNK_BYTES_MIN, get_chunk};
+use crate::values::{CHUNK_BYTES_MIN, get_chunk, unseal};
 
 /// A short item of a list takes this much more in memory than as bytes.
 const BYTES_PER_BYTE: u64 = 24;
@@ -194,7 +194,7 @@ fn state_example() -> Vec<u8> {
     let mut p = Put::default();
     p.u64(3);
     p.u64(4);
-    seal(&p.out)
+    p.seal()
 }
 
 fn high_water_example() -> Vec<u8> {

@@ -8,7 +8,6 @@
 mod activity_queue;
 mod backend;
 mod checkpoint;
-mod codec;
 mod committer;
 mod config;
 mod crash_point;

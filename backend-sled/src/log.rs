@@ -4,14 +4,14 @@
 //! `time | kind | body`; change numbers are contiguous.
 
 use bytes::Bytes;
+use durable_core::backend::sealed::{Damaged, Decoded, Get, Put};
 use durable_core::backend::{Envelope, TurnCommit};
 use durable_core::ids::{InstanceId, MessageId};
 use durable_core::time::Timestamp;
 
-use crate::codec::{Damaged, Decoded, Get, Put, seal, unseal};
 use crate::values::{
     ENVELOPE_BYTES_MIN, get_envelope, get_instance, get_message_id, get_time, get_turn,
-    put_envelope, put_instance, put_message_id, put_time, put_turn,
+    put_envelope, put_instance, put_message_id, put_time, put_turn, unseal,
 };
 
 /// Bytes after which a group is split into several values.
@@ -131,27 +131,27 @@ pub(crate) struct Group {
 impl Group {
     /// Adds the change of this number.
     pub(crate) fn add(&mut self, number: u64, now: Timestamp, change: &Change) {
-        if self.current.out.is_empty() {
+        if self.current.is_empty() {
             self.first = number;
             self.current.u64(number);
         }
         put_time(&mut self.current, now);
         change.put(&mut self.current);
-        if self.current.out.len() >= GROUP_BYTES_MAX {
+        if self.current.len() >= GROUP_BYTES_MAX {
             self.finished.push(std::mem::take(&mut self.current));
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.finished.is_empty() && self.current.out.is_empty()
+        self.finished.is_empty() && self.current.is_empty()
     }
 
     /// The values to write.
     pub(crate) fn into_values(mut self) -> Vec<Vec<u8>> {
-        if !self.current.out.is_empty() {
+        if !self.current.is_empty() {
             self.finished.push(self.current);
         }
-        self.finished.iter().map(|put| seal(&put.out)).collect()
+        self.finished.into_iter().map(Put::seal).collect()
     }
 }
 
@@ -182,7 +182,7 @@ pub(crate) fn seal_envelopes(lsn: u64, envelopes: &[Envelope]) -> Vec<u8> {
     let mut p = Put::default();
     p.u64(lsn);
     p.list(envelopes, put_envelope);
-    seal(&p.out)
+    p.seal()
 }
 
 /// Reads a list of envelopes.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use durable_core::backend::sealed::{Damaged, Decoded, Get, Put};
 use durable_core::backend::{
     Disposition, Envelope, HistoryChunk, InstanceRecord, NextGeneration, OrchestrationStatus,
     TurnCommit, TurnLease,
@@ -9,8 +11,6 @@ use durable_core::backend::{
 use durable_core::hot::{SlotSnapshot, StoredChunk, TaskSnapshot, Waiting};
 use durable_core::ids::{ExecutionId, InstanceId, LeaseToken, MessageId, Name, QueueName};
 use durable_core::time::Timestamp;
-
-use crate::codec::{Damaged, Decoded, Get, Put};
 
 /// Bytes of a message id.
 const MESSAGE_ID_BYTES: usize = 16 + 8;
@@ -26,6 +26,11 @@ const OLDER_BYTES_MIN: usize = 16 + 4;
 const WAITING_BYTES_MIN: usize = MESSAGE_ID_BYTES + 1 + 1 + 8 + 4;
 /// The least bytes of a task in a row.
 const TASK_BYTES_MIN: usize = MESSAGE_ID_BYTES + 16 + 4 + 8 + 4 + 1 + 4;
+
+/// Opens a value of the store. Its parts outlive it: an instance keeps its own in memory.
+pub(crate) fn unseal(value: &[u8]) -> Decoded<Get> {
+    Ok(Get::unseal(Bytes::copy_from_slice(value))?.apart())
+}
 
 pub(crate) fn put_instance(p: &mut Put, id: &InstanceId) {
     p.bytes(id.as_str().as_bytes());
@@ -95,7 +100,7 @@ pub(crate) fn put_envelope(p: &mut Put, e: &Envelope) {
     // The default queue is by far the most common.
     let queue = (e.queue.as_str() != QueueName::DEFAULT).then_some(&e.queue);
     p.option(queue, |p, q| p.bytes(q.as_str().as_bytes()));
-    p.bool(e.control);
+    p.flag(e.control);
     p.option(e.creates.as_deref(), put_record);
     p.bytes(&e.body);
 }
@@ -112,7 +117,7 @@ pub(crate) fn get_envelope(g: &mut Get) -> Decoded<Envelope> {
         order_key: g.u64()?,
         visible_at: g.option(get_time)?,
         queue: g.option(get_queue)?.unwrap_or_default(),
-        control: g.bool()?,
+        control: g.flag()?,
         creates: g.option(get_record)?.map(Arc::new),
         body: g.bytes()?,
     })
@@ -143,7 +148,7 @@ pub(crate) fn put_turn(p: &mut Put, c: &TurnCommit) {
     p.option(c.next.as_ref(), |p, n| {
         p.u128(n.execution.0);
         put_chunk(p, &n.chunk);
-        p.bool(n.keep_history);
+        p.flag(n.keep_history);
     });
     let hold = match c.disposition {
         Disposition::Hold { until } => Some(until),
@@ -169,7 +174,7 @@ pub(crate) fn get_turn(g: &mut Get) -> Decoded<TurnCommit> {
             Ok(NextGeneration {
                 execution: ExecutionId(g.u128()?),
                 chunk: get_chunk(g)?,
-                keep_history: g.bool()?,
+                keep_history: g.flag()?,
             })
         })?,
         disposition: match g.option(|g| g.option(get_time))? {
@@ -182,7 +187,7 @@ pub(crate) fn get_turn(g: &mut Get) -> Decoded<TurnCommit> {
 fn put_waiting(p: &mut Put, m: &Waiting) {
     put_message_id(p, m.id);
     p.option(m.execution, |p, e| p.u128(e.0));
-    p.bool(m.control);
+    p.flag(m.control);
     put_time(p, m.enqueued_at);
     p.bytes(&m.body);
 }
@@ -191,7 +196,7 @@ fn get_waiting(g: &mut Get) -> Decoded<Waiting> {
     Ok(Waiting {
         id: get_message_id(g)?,
         execution: g.option(Get::u128)?.map(ExecutionId),
-        control: g.bool()?,
+        control: g.flag()?,
         enqueued_at: get_time(g)?,
         body: g.bytes()?,
     })

@@ -46,6 +46,7 @@ mod orchestration_queue;
 mod percent;
 mod query;
 mod record;
+pub mod sealed;
 mod tracking_queue;
 
 use std::fmt::Debug;
