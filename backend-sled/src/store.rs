@@ -49,6 +49,7 @@ impl SledStore {
     /// shared, with the settings of the first opening.
     ///
     /// # Errors
+    /// [`Invalid`](BackendErrorKind::Invalid) when a setting is out of its range,
     /// [`InUse`](BackendErrorKind::InUse) when another process has it open,
     /// [`Corrupt`](BackendErrorKind::Corrupt) when sled cannot read it, and those of the disk.
     pub fn open(settings: SledSettings) -> BackendResult<Arc<Self>> {
@@ -60,6 +61,7 @@ impl SledStore {
     /// # Errors
     /// As there.
     pub fn open_with(settings: SledSettings, env: SharedEnv) -> BackendResult<Arc<Self>> {
+        settings.check()?;
         let io = |e: std::io::Error| from_sled("open", sled::Error::Io(e));
         std::fs::create_dir_all(&settings.path).map_err(io)?;
         let path = settings.path.canonicalize().map_err(io)?;

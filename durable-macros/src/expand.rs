@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
-use syn::{Attribute, ItemFn, Result};
+use syn::{Attribute, Error, Item, ItemFn, Result};
 
 use crate::options::Options;
 use crate::signature::{self, Signature};
@@ -19,6 +19,14 @@ impl Kind {
         match self {
             Self::Activity => "activity",
             Self::Orchestration => "orchestration",
+        }
+    }
+
+    /// The other attribute.
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Activity => Self::Orchestration,
+            Self::Orchestration => Self::Activity,
         }
     }
 
@@ -44,12 +52,25 @@ pub(crate) fn expand(kind: Kind, options: TokenStream, item: TokenStream) -> Tok
 
 fn try_expand(kind: Kind, options: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let options = Options::parse(options, kind == Kind::Orchestration)?;
-    let function: ItemFn = syn::parse2(item)?;
+    let function = function(kind, item)?;
     let signature = signature::read(kind, &function)?;
     let reference = reference_impl(kind, &options, &function, &signature);
     let run = run_impl(kind, &options, &function, &signature);
     let value = value(kind, &function);
     Ok(quote! { #value #reference #run })
+}
+
+/// What the attribute stands on, which must be a function with a body.
+fn function(kind: Kind, item: TokenStream) -> Result<ItemFn> {
+    match syn::parse2::<Item>(item.clone()) {
+        Ok(Item::Fn(function)) => Ok(function),
+        Ok(other) => {
+            let text = format!("#[{}] stands on an `async fn`", kind.attribute());
+            Err(Error::new_spanned(other, text))
+        }
+        // Something that is no item, or not finished yet; syn says where.
+        Err(_) => syn::parse2(item),
+    }
 }
 
 /// The unit struct, and the plain function behind it.

@@ -26,16 +26,22 @@ pub(crate) fn read(kind: Kind, function: &ItemFn) -> Result<Signature> {
             format!("#[{what}] needs an `async fn`"),
         ));
     }
+    if let Some(unsafety) = &signature.unsafety {
+        // The engine calls it, and can promise nothing on behalf of the caller.
+        let text = format!("#[{what}] cannot be unsafe; write `unsafe` blocks inside it");
+        return Err(Error::new_spanned(unsafety, text));
+    }
     if !signature.generics.params.is_empty() {
         let text = format!("#[{what}] cannot be generic: its input is stored and needs one type");
         return Err(Error::new_spanned(&signature.generics, text));
     }
     let mut types = types(what, &signature.inputs)?;
-    let context =
-        types.first().is_some_and(|ty| last_segment(ty).is_some_and(|s| s == kind.context()));
+    let context = types.first().is_some_and(|ty| is(ty, kind.context()));
     if context {
         types.remove(0);
-    } else if kind == Kind::Orchestration {
+    }
+    misplaced_context(kind, &types)?;
+    if !context && kind == Kind::Orchestration {
         let text = "the first parameter of an #[orchestration] is `ctx: OrchestrationContext`";
         return Err(Error::new_spanned(&signature.ident, text));
     }
@@ -50,6 +56,21 @@ pub(crate) fn read(kind: Kind, function: &ItemFn) -> Result<Signature> {
     Ok(Signature { context, inputs: types, names, output })
 }
 
+/// A context is no input: it comes first, once, and is that of the function's own kind.
+fn misplaced_context(kind: Kind, inputs: &[Type]) -> Result<()> {
+    for ty in inputs {
+        let text = if is(ty, kind.context()) {
+            format!("`{}` comes first and once", kind.context())
+        } else if is(ty, kind.other().context()) {
+            format!("#[{}] takes `{}`", kind.attribute(), kind.context())
+        } else {
+            continue;
+        };
+        return Err(Error::new_spanned(ty, text));
+    }
+    Ok(())
+}
+
 fn types(what: &str, inputs: &Punctuated<FnArg, syn::Token![,]>) -> Result<Vec<Type>> {
     let mut types = Vec::new();
     for input in inputs {
@@ -61,6 +82,10 @@ fn types(what: &str, inputs: &Punctuated<FnArg, syn::Token![,]>) -> Result<Vec<T
             FnArg::Typed(typed) => match (&*typed.ty, &*typed.pat) {
                 (Type::ImplTrait(ty), _) => {
                     let text = "an input is stored and needs a concrete type";
+                    return Err(Error::new_spanned(ty, text));
+                }
+                (Type::Reference(ty), _) if is_context(&ty.elem) => {
+                    let text = "the context is taken by value, without `&`";
                     return Err(Error::new_spanned(ty, text));
                 }
                 (Type::Reference(ty), _) => {
@@ -85,9 +110,15 @@ fn types(what: &str, inputs: &Punctuated<FnArg, syn::Token![,]>) -> Result<Vec<T
     Ok(types)
 }
 
-fn last_segment(ty: &Type) -> Option<String> {
+/// Whether a type is the context of either kind.
+fn is_context(ty: &Type) -> bool {
+    [Kind::Activity, Kind::Orchestration].iter().any(|kind| is(ty, kind.context()))
+}
+
+/// Whether a type goes by this name, whatever path leads to it.
+fn is(ty: &Type, name: &str) -> bool {
     match ty {
-        Type::Path(path) => path.path.segments.last().map(|s| s.ident.to_string()),
-        _ => None,
+        Type::Path(path) => path.path.segments.last().is_some_and(|s| s.ident == name),
+        _ => false,
     }
 }

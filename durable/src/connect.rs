@@ -137,6 +137,11 @@ fn sled(target: &Target, options: ConnectOptions) -> Result<Arc<dyn Backend>, Er
     if target.path.is_empty() {
         return Err(invalid("`sled:` needs a folder, e.g. `sled:./data`"));
     }
+    if target.path.starts_with("//") && !target.path.starts_with("///") {
+        // Written as other URLs are; taken as a path it is a folder at the root of the disk.
+        let text = "`sled:` takes a path and no host: write `sled:./data` or `sled:/var/data`";
+        return Err(invalid(text));
+    }
     let settings = backend_sled::SledSettings::new(&target.path);
     let store = backend_sled::SledStore::open_with(settings, options.env)?;
     Ok(store.hub(&target.hub)?)

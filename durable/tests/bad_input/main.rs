@@ -8,8 +8,11 @@
 mod code;
 mod handles;
 mod ids;
+#[cfg(feature = "sled")]
+mod sled;
 mod starts;
 mod table;
+mod tokens;
 mod urls;
 mod workers;
 mod world;
@@ -57,10 +60,34 @@ async fn bad_urls_are_refused_without_showing_a_password() {
     table::try_with_form("aws", urls::aws(), form).await;
 }
 
+/// Proves G16.
+#[cfg(feature = "sled")]
+#[tokio::test]
+async fn bad_settings_of_sled_are_refused_and_leave_no_folder() {
+    try_all("sled", sled::settings()).await;
+}
+
+/// Proves G6, G16.
+#[tokio::test]
+async fn bad_tokens_have_no_effect_in_memory() {
+    let store = durable::memory::MemoryStore::new(durable::env::TokioEnv::shared());
+    tokens::try_all("memory", |name| store.hub(name)).await;
+}
+
+/// Proves G6, G16.
+#[cfg(feature = "sled")]
+#[tokio::test]
+async fn bad_tokens_have_no_effect_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = backend_sled::SledSettings::new(folder.path());
+    let store = backend_sled::SledStore::open(settings).unwrap();
+    tokens::try_all("sled", |name| store.hub(name).unwrap()).await;
+}
+
 /// The table is as long as it is said to be.
 #[test]
-fn there_are_at_least_150_rows() {
+fn there_are_at_least_240_rows() {
     let rows = [ids::ids(), starts::starts(), handles::handles(), workers::workers(), urls::urls()];
-    let rows = rows.iter().map(Vec::len).sum::<usize>() + code::CASES.len();
-    assert!(rows >= 150, "{rows}");
+    let rows = rows.iter().map(Vec::len).sum::<usize>() + code::CASES.len() + tokens::ROWS.len();
+    assert!(rows >= 240, "{rows}");
 }

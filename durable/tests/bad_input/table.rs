@@ -84,7 +84,7 @@ fn line(kind: ErrorKind, advice: Advice, text: &str) -> String {
 }
 
 /// Every record and every history of a hub.
-async fn fingerprint(backend: &Arc<dyn Backend>) -> String {
+pub(crate) async fn fingerprint(backend: &Arc<dyn Backend>) -> String {
     let mut text = String::new();
     let query = InstanceQuery { page_items: 1_000, ..Default::default() };
     for record in backend.list(query).await.unwrap().items {

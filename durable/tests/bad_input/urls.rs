@@ -20,6 +20,16 @@ pub(crate) fn urls() -> Vec<Row> {
         "no folder, but a hub" => |w| connect("sled:?hub=x"), InvalidArgument, Never, "`sled:` needs a folder, e.g. `sled:./data`";
         "a folder below a file" => |w| connect("sled:/dev/null/x"), Backend, Never, "open failed (Unavailable): the disk reported an error: mend it and restart this program; nothing acknowledged is lost: IO error: Not a directory (os error 20)";
         "a zero byte in a folder" => |w| connect("sled:%00"), Backend, Never, "open failed (Unavailable): the disk reported an error: mend it and restart this program; nothing acknowledged is lost: IO error: file name contained an unexpected NUL byte";
+        "a folder as a host" => |w| connect("sled://data"), InvalidArgument, Never, "`sled:` takes a path and no host: write `sled:./data` or `sled:/var/data`";
+        "a folder as a host with a login" => |w| connect("sled://u:secret@h/data"), InvalidArgument, Never, "`sled:` takes a path and no host: write `sled:./data` or `sled:/var/data`";
+        "a folder in memory" => |w| connect("sled::memory:?x=y"), InvalidArgument, Never, "unknown parameter `x` for `sled:`; known is `hub`";
+        "a setting that is none of the URL" => |w| connect("sled:x?cache_bytes=1"), InvalidArgument, Never, "unknown parameter `cache_bytes` for `sled:`; known is `hub`";
+        "a prefix of another store" => |w| connect("sled:x?prefix=a"), InvalidArgument, Never, "unknown parameter `prefix` for `sled:`; known is `hub`";
+        "a sled hub with a line feed" => |w| connect("sled:x?hub=a%0Ab"), InvalidArgument, Never, "task hub name holds the control character U+000A at byte 1; remove it";
+        "an empty sled hub" => |w| connect("sled:x?hub="), InvalidArgument, Never, "task hub name must not be empty";
+        "two hubs, the second wrong" => |w| connect("sled:x?hub=a&hub=%00"), InvalidArgument, Never, "task hub name holds the control character U+0000 at byte 0; remove it";
+        "a hub in capitals" => |w| connect("sled:x?HUB=a"), InvalidArgument, Never, "unknown parameter `HUB` for `sled:`; known is `hub`";
+        "an escaped name of a parameter" => |w| connect("sled:x?%68ub=a"), InvalidArgument, Never, "unknown parameter `%68ub` for `sled:`; known is `hub`";
         "an empty hub" => |w| connect("memory:?hub="), InvalidArgument, Never, "task hub name must not be empty";
         "a hub without value" => |w| connect("memory:?hub"), InvalidArgument, Never, "task hub name must not be empty";
         "a hub with a zero byte" => |w| connect("memory:?hub=%00"), InvalidArgument, Never, "task hub name holds the control character U+0000 at byte 0; remove it";
