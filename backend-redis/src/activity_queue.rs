@@ -18,7 +18,7 @@ use crate::scripts::SCRIPTS;
 use crate::values;
 
 /// Most tasks in one look; bounds how long the script blocks the server.
-const TASKS_MAX: usize = 256;
+const TASKS_MAX: usize = 128;
 
 fn read_works(mut reply: Reply) -> Decoded<(Vec<ActivityWork>, LookRest)> {
     let more = reply.signed()? == 1;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use durable_core::backend::{
-    ActivityLease, CreateInstance, Disposition, Envelope, ReusePolicy, TurnCommit, TurnLease,
+    ActivityLease, CreateInstance, Disposition, Envelope, ReusePolicy, TrackingLease, TurnCommit,
+    TurnLease,
 };
 use durable_core::ids::{ExecutionId, MessageId};
 use durable_core::time::Timestamp;
@@ -138,6 +139,10 @@ impl Args {
 
     pub(crate) fn activity(self, lease: &ActivityLease) -> Self {
         self.message_id(lease.task).text(lease.instance.as_str()).id(Some(lease.token.0))
+    }
+
+    pub(crate) fn tracking(self, lease: &TrackingLease) -> Self {
+        self.message_id(lease.record).id(Some(lease.token.0))
     }
 
     /// What `create_instance.lua` reads. `None` when there is no first record.

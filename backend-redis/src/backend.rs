@@ -34,8 +34,8 @@ use crate::scripts::{SCRIPTS, Script};
 pub(crate) const TURN_OUTCOMES: [CommitOutcome; 3] =
     [CommitOutcome::Applied, CommitOutcome::LeaseLost, CommitOutcome::Conflict];
 
-/// What the loss of power may cost with `everysec`.
-const EVERY_SECOND: Duration = Duration::from_secs(1);
+/// What the loss of power may cost with `everysec`: what was held back, and what was not flushed.
+const EVERY_SECOND: Duration = Duration::from_secs(3);
 
 /// A task hub on a Redis server.
 pub struct RedisBackend {
@@ -275,8 +275,8 @@ impl Backend for RedisBackend {
     async fn commit_turns(&self, commits: Vec<TurnCommit>) -> Vec<BackendResult<CommitOutcome>> {
         let mut outcomes: Vec<Option<BackendResult<CommitOutcome>>> = Vec::new();
         outcomes.resize_with(commits.len(), || None);
-        // Before the outcome is known, because the call may be dropped; the relay's own call comes
-        // behind on the same connection.
+        // Before the outcome is known, because the call may be dropped; the relay's own call mostly
+        // comes behind on the same connection, and whoever receives makes up for one that does not.
         let _announce = Announce { routes: &self.routes, of: self.routes_of(&commits) };
         let (large, small): (Vec<_>, Vec<_>) =
             commits.into_iter().enumerate().partition(|(_, c)| large_commit::is_large(c));

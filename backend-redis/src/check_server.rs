@@ -1,6 +1,8 @@
 //! What a server must be like before a hub is entrusted to it.
 
-use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
+use std::time::Duration;
+
+use durable_core::backend::{BackendError, BackendErrorKind, BackendResult, Retry};
 use redis::{Cmd, Value};
 
 use crate::config::RedisDurability;
@@ -37,6 +39,16 @@ impl Info {
         if self.get("cluster_enabled") == Some("1") && !is_cluster {
             let text = "the server is part of a cluster: connect by `redis+cluster://…`";
             return Err(refuse(BackendErrorKind::Invalid, text));
+        }
+        Ok(())
+    }
+
+    /// A server that loads its data seems to have no append-only file.
+    fn check_loaded(&self) -> BackendResult<()> {
+        if self.get("loading") == Some("1") {
+            let text = "the server is starting and still loads its data (LOADING): try again";
+            let error = refuse(BackendErrorKind::Unavailable, text);
+            return Err(error.retry(Retry::After(Duration::from_millis(250))));
         }
         Ok(())
     }
@@ -90,7 +102,7 @@ pub(crate) async fn check(
     let mut info = Cmd::new();
     info.arg("INFO").arg("everything");
     let mut config = Cmd::new();
-    config.arg("CONFIG").arg("GET").arg("appendfsync");
+    config.arg("CONFIG").arg("GET").arg("appendfsync").arg("aof-load-truncated");
     let answers =
         node.send(&[info, config]).await.map_err(|e| from_redis("connect", Effect::Reads, e))?;
     let mut answers = answers.into_iter();
@@ -101,21 +113,38 @@ pub(crate) async fn check(
         _ => return Err(unexpected("connect")),
     };
     info.check_version()?;
+    info.check_loaded()?;
     info.check_kind(is_cluster)?;
     info.check_role()?;
     info.check_eviction()?;
     info.check_replicas(replicas)?;
     let appends = info.get("aof_enabled") == Some("1");
-    check_durability(appends, answers.next().and_then(|a| appendfsync(&a)), wanted)
+    let config = answers.next();
+    let said = |name| config.as_ref().and_then(|answer| setting(answer, name));
+    if appends && let Some(advice) = advice(said("aof-load-truncated").as_deref()) {
+        tracing::warn!(server = ?node, "{advice}");
+    }
+    check_durability(appends, said("appendfsync"), wanted)
 }
 
-/// What `CONFIG GET appendfsync` says, where that is allowed.
-fn appendfsync(answer: &Value) -> Option<String> {
+/// What `CONFIG GET` says of a setting, where that is allowed.
+fn setting(answer: &Value, name: &str) -> Option<String> {
     let (Value::Array(parts) | Value::Set(parts)) = answer else { return None };
-    match parts.get(1)? {
-        Value::BulkString(value) => Some(String::from_utf8_lossy(value).into_owned()),
+    let text = |part: &Value| match part {
+        Value::BulkString(text) => Some(String::from_utf8_lossy(text).into_owned()),
         _ => None,
-    }
+    };
+    let (pairs, _) = parts.as_chunks::<2>();
+    pairs.iter().find(|[known, _]| text(known).as_deref() == Some(name)).and_then(|[_, v]| text(v))
+}
+
+/// What had better be set, although nothing is lost without it unless somebody else writes to a
+/// server that has just lost its power.
+fn advice(load_truncated: Option<&str>) -> Option<&'static str> {
+    (load_truncated == Some("yes")).then_some(
+        "the server would load a file that ends in the midst of a transaction and leave half of \
+         that in it: set `aof-load-truncated no`, and mend such a file by `redis-check-aof --fix`",
+    )
 }
 
 fn check_durability(
@@ -172,6 +201,8 @@ mod tests {
         assert!(refusal(info("redis_version:6.2.14\r\n").check_version()).contains("7.0"));
         assert!(info("redis_version:7.0.15\r\n").check_version().is_ok());
         assert!(info("redis_version:7.2.4\r\nvalkey_version:8.0.1").check_version().is_ok());
+        assert!(refusal(info("loading:1\r\naof_enabled:0").check_loaded()).contains("LOADING"));
+        assert!(info("loading:0").check_loaded().is_ok());
         let replica = "role:slave\r\nmaster_host:db1\r\n";
         assert!(refusal(info(replica).check_role()).contains("db1"));
         let member = info("cluster_enabled:1\r\n");
@@ -182,6 +213,18 @@ mod tests {
         let policy = "maxmemory_policy:allkeys-lru\r\n";
         assert!(refusal(info(policy).check_eviction()).contains("noeviction"));
         assert!(info("maxmemory_policy:noeviction\r\n").check_eviction().is_ok());
+    }
+
+    #[test]
+    fn settings_are_found_in_any_order_and_a_torn_file_is_advised_about() {
+        let bulk = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        let answer = ["aof-load-truncated", "yes", "appendfsync", "always"].map(bulk).to_vec();
+        let answer = Value::Array(answer);
+        assert_eq!(setting(&answer, "appendfsync").as_deref(), Some("always"));
+        let found = setting(&answer, "aof-load-truncated");
+        assert!(advice(found.as_deref()).unwrap().contains("redis-check-aof"));
+        assert_eq!(setting(&answer, "save"), None);
+        assert_eq!((advice(Some("no")), advice(None)), (None, None));
     }
 
     #[test]

@@ -12,7 +12,8 @@ use durable_core::ids::HubName;
 pub enum RedisDurability {
     /// No append-only file: nothing survives the server. Accepted only when asked for.
     None,
-    /// `appendfsync everysec`: at most about the last second is lost with the power of the server.
+    /// `appendfsync everysec`: at most the last two seconds are lost with the server's process, and
+    /// the last three with its power.
     EverySecond,
     /// `appendfsync always`: nothing acknowledged is lost with the power of the server.
     Always,

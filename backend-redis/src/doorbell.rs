@@ -16,9 +16,9 @@ use tokio::sync::watch;
 
 use crate::error::{Effect, from_redis};
 use crate::link::Link;
-use crate::node::CONNECT_LIMIT;
 use crate::quiet::Quiet;
 use crate::receive::Bell;
+use crate::wire::CONNECT_LIMIT;
 
 const OPERATION: &str = "subscribe";
 

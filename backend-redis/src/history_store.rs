@@ -23,8 +23,8 @@ const PAGE_ITEMS: usize = 100;
 /// Records looked at for one page before it is handed out short.
 const PAGE_LOOKS: usize = 20_000;
 
-/// Most bytes of history that one script reads.
-const HISTORY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most bytes of history that one script reads; bounds how long it blocks the server.
+const HISTORY_BYTES_MAX: usize = 1024 * 1024;
 
 /// How often a watch renews its entry, and after how long an entry counts no more.
 const WATCH_AGAIN: Duration = Duration::from_secs(30);

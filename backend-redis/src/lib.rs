@@ -41,6 +41,7 @@ mod tls;
 mod tracking_queue;
 mod url;
 mod values;
+mod wire;
 
 pub use backend::RedisBackend;
 pub use config::{RedisAddress, RedisDurability, RedisLogin, RedisServers, RedisSettings};

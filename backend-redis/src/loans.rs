@@ -44,16 +44,16 @@ async fn finish(mut rests: mpsc::Receiver<Rest>) {
 
 /// Something that a script hands out on loan.
 pub(crate) trait Lent: Send + Sized + 'static {
-    /// By which script it goes back; `None` for what only comes back when its lease ends.
-    fn script() -> Option<&'static Script>;
+    /// By which script it goes back.
+    fn script() -> &'static Script;
     fn instance(&self) -> &InstanceId;
     /// What that script wants to know.
     fn back(&self, args: Args) -> Args;
 }
 
 impl Lent for TurnWork {
-    fn script() -> Option<&'static Script> {
-        Some(&SCRIPTS.abandon_turn)
+    fn script() -> &'static Script {
+        &SCRIPTS.abandon_turn
     }
 
     fn instance(&self) -> &InstanceId {
@@ -66,8 +66,8 @@ impl Lent for TurnWork {
 }
 
 impl Lent for ActivityWork {
-    fn script() -> Option<&'static Script> {
-        Some(&SCRIPTS.abandon_activity)
+    fn script() -> &'static Script {
+        &SCRIPTS.abandon_activity
     }
 
     fn instance(&self) -> &InstanceId {
@@ -80,8 +80,8 @@ impl Lent for ActivityWork {
 }
 
 impl Lent for TrackingWork {
-    fn script() -> Option<&'static Script> {
-        None
+    fn script() -> &'static Script {
+        &SCRIPTS.abandon_tracking
     }
 
     fn instance(&self) -> &InstanceId {
@@ -89,7 +89,7 @@ impl Lent for TrackingWork {
     }
 
     fn back(&self, args: Args) -> Args {
-        args
+        args.tracking(&self.lease)
     }
 }
 
@@ -115,7 +115,10 @@ impl Returns {
     }
 
     fn give_back<T: Lent>(&self, works: &[T]) {
-        let Some(script) = T::script().filter(|_| !works.is_empty()) else { return };
+        if works.is_empty() {
+            return;
+        }
+        let script = T::script();
         let call = |work: &T| {
             let count = u16::try_from(self.partitions.len()).unwrap_or(1);
             let home = &self.partitions[usize::from(number_of(work.instance(), count))];

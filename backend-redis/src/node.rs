@@ -1,13 +1,11 @@
-//! One server: a connection that mends itself, shared by all tasks.
+//! One server: a connection shared by all tasks, and one beside it for what replicas confirm.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
-use parking_lot::Mutex;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, ConnectionAddr, IntoConnectionInfo as _, Pipeline, RedisConnectionInfo};
+use redis::{Client, Cmd, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo};
 use redis::{ErrorKind, RedisError, RedisResult, Value};
 
 use crate::config::{RedisAddress, RedisLogin, RedisSettings};
@@ -16,32 +14,29 @@ use crate::file;
 use crate::scripts::{SCRIPTS, Script};
 #[cfg(feature = "tls")]
 use crate::tls;
-
-/// How long making a connection may take.
-pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+use crate::wire::Wire;
 
 /// How long replicas may take to receive a change. The connection is blocked meanwhile.
 const CONFIRM_LIMIT: Duration = Duration::from_secs(2);
 
-/// How often a lost connection is tried again before the call that needs it fails.
-const CONNECT_TRIES: usize = 2;
-
 /// A server.
 pub(crate) struct Node {
     pub(crate) address: RedisAddress,
-    client: Client,
-    config: ConnectionManagerConfig,
-    current: Mutex<Current>,
-    /// Waits until replicas have what was done; how many it takes.
-    confirm: Option<(Cmd, i64)>,
-    /// Whether the server may have started anew since its file was looked at.
-    may_be_new: AtomicBool,
+    wire: Wire,
+    confirm: Option<Confirm>,
+    /// How often a connection was lost: the server may have started anew.
+    losses: AtomicU64,
+    /// How often it was when the server's file was looked at last, counted from 1.
+    looked: AtomicU64,
 }
 
-/// The connection in use, and how many there were before it.
-struct Current {
-    manager: ConnectionManager,
-    number: u64,
+/// Waits until replicas have what was done.
+struct Confirm {
+    /// A connection of its own: it is blocked while replicas are waited for, and what has nothing
+    /// to do with them, the renewal of leases before all, must not wait with it.
+    wire: Wire,
+    wait: Cmd,
+    replicas: i64,
 }
 
 impl fmt::Debug for Node {
@@ -50,12 +45,16 @@ impl fmt::Debug for Node {
     }
 }
 
-/// Also after a call that repeats what was done before: any command moves the place in the stream
-/// of changes that `WAIT` waits for.
-fn confirm(replicas: u32) -> Option<(Cmd, i64)> {
+/// What to wait by. Also after a call that repeats what was done before: any command moves the
+/// place in the stream of changes that `WAIT` waits for.
+fn confirm(client: &Client, settings: &RedisSettings) -> RedisResult<Option<Confirm>> {
+    if settings.replicas == 0 {
+        return Ok(None);
+    }
     let mut wait = redis::cmd("WAIT");
-    wait.arg(replicas).arg(CONFIRM_LIMIT.as_millis().to_string());
-    (replicas > 0).then(|| (wait, i64::from(replicas)))
+    wait.arg(settings.replicas).arg(CONFIRM_LIMIT.as_millis().to_string());
+    let wire = Wire::lazy(client.clone(), settings)?;
+    Ok(Some(Confirm { wire, wait, replicas: settings.replicas.into() }))
 }
 
 fn is_missing(answer: &Value) -> bool {
@@ -99,84 +98,54 @@ impl Node {
     /// A server, to be connected to with the first call.
     pub(crate) fn lazy(settings: &RedisSettings, address: &RedisAddress) -> BackendResult<Self> {
         let client = client(settings, address, &settings.login, settings.database)?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT_LIMIT))
-            .set_response_timeout(Some(settings.response_timeout))
-            .set_number_of_retries(CONNECT_TRIES)
-            .set_min_delay(Duration::from_millis(50))
-            .set_max_delay(Duration::from_millis(500));
-        let manager = ConnectionManager::new_lazy_with_config(client.clone(), config.clone())
-            .map_err(|e| from_redis("connect", Effect::Reads, e))?;
-        let current = Mutex::new(Current { manager, number: 0 });
-        Ok(Self {
-            address: address.clone(),
-            client,
-            config,
-            current,
-            confirm: confirm(settings.replicas),
-            may_be_new: AtomicBool::new(true),
-        })
-    }
-
-    /// Puts a new connection in the place of one that gives no answers. What travels on the old
-    /// one may still arrive; nobody waits for more on it.
-    fn give_up(&self, number: u64) {
-        let mut current = self.current.lock();
-        if current.number != number {
-            return;
-        }
-        let config = self.config.clone();
-        if let Ok(manager) = ConnectionManager::new_lazy_with_config(self.client.clone(), config) {
-            *current = Current { manager, number: number + 1 };
-        }
+        let failed = |e| from_redis("connect", Effect::Reads, e);
+        let confirm = confirm(&client, settings).map_err(failed)?;
+        let wire = Wire::lazy(client, settings).map_err(failed)?;
+        let (losses, looked) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Self { address: address.clone(), wire, confirm, losses, looked })
     }
 
     /// For a connection beside the shared one.
     pub(crate) fn client(&self) -> &Client {
-        &self.client
+        self.wire.client()
     }
 
     /// Sends commands in one write; errors of the server are among the answers.
     pub(crate) async fn send(&self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
-        self.send_with(commands, None).await
+        self.send_on(&self.wire, commands).await
     }
 
-    /// The same with one command more.
-    async fn send_with(&self, commands: &[Cmd], last: Option<&Cmd>) -> RedisResult<Vec<Value>> {
-        let count = commands.len() + usize::from(last.is_some());
-        let mut pipeline = Pipeline::with_capacity(count);
-        for command in commands.iter().chain(last) {
-            pipeline.add_command(command.clone());
-        }
-        let (mut manager, number) = {
-            let current = self.current.lock();
-            (current.manager.clone(), current.number)
-        };
-        let answers = manager.send_packed_commands(&pipeline, 0, count).await;
-        match &answers {
-            Ok(_) if self.may_be_new.swap(false, Ordering::AcqRel) => {
-                let renewed = file::renew(&mut manager).await;
-                self.may_be_new.fetch_or(!renewed, Ordering::AcqRel);
-            }
-            Ok(_) => {}
-            Err(error) => {
-                self.may_be_new.store(true, Ordering::Release);
-                // The network may have lost the connection without telling either end.
-                if error.is_timeout() {
-                    self.give_up(number);
-                }
+    /// Nothing is sent to a server that may have started anew before its file is known to be well.
+    async fn send_on<'a>(
+        &self,
+        wire: &Wire,
+        commands: impl IntoIterator<Item = &'a Cmd>,
+    ) -> RedisResult<Vec<Value>> {
+        let losses = self.losses.load(Ordering::Acquire) + 1;
+        if self.looked.load(Ordering::Acquire) < losses {
+            let renewed = self.counting_losses(file::renew(wire).await)?;
+            if renewed {
+                self.looked.fetch_max(losses, Ordering::AcqRel);
             }
         }
-        answers
+        self.counting_losses(wire.send(commands).await)
+    }
+
+    fn counting_losses<T>(&self, answer: RedisResult<T>) -> RedisResult<T> {
+        if answer.is_err() {
+            self.losses.fetch_add(1, Ordering::AcqRel);
+        }
+        answer
     }
 
     /// Sends calls of a script; when its work is to be kept, until replicas have it, too.
     async fn send_confirmed(&self, script: &Script, calls: &[Cmd]) -> RedisResult<Vec<Value>> {
         let confirm = self.confirm.as_ref().filter(|_| SCRIPTS.is_kept(script));
-        let Some((confirm, replicas)) = confirm else { return self.send(calls).await };
-        let mut answers = self.send_with(calls, Some(confirm)).await?;
+        let Some(confirm) = confirm else { return self.send(calls).await };
+        let commands = calls.iter().chain([&confirm.wait]);
+        let mut answers = self.send_on(&confirm.wire, commands).await?;
         match answers.pop() {
-            Some(Value::Int(found)) if found >= *replicas => Ok(answers),
+            Some(Value::Int(found)) if found >= confirm.replicas => Ok(answers),
             _ => Err(RedisError::from((ErrorKind::Client, "too few replicas have it yet"))),
         }
     }

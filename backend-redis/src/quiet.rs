@@ -1,6 +1,6 @@
 //! Knowing that a queue is empty without looking.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use durable_core::ids::QueueName;
 use durable_core::time::Timestamp;
@@ -14,6 +14,8 @@ pub(crate) struct Quiet {
     /// How often the bell rang.
     rings: AtomicU64,
     last: Mutex<Option<Emptied>>,
+    /// Whether the last look was not answered in time.
+    late: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -40,6 +42,15 @@ impl Quiet {
     /// A look that began after that many rings has left nothing.
     pub(crate) fn emptied(&self, rings: u64, queues: &[QueueName], until: Timestamp) {
         *self.last.lock() = Some(Emptied { rings, queues: queues.to_vec(), until });
+    }
+
+    /// Whether the last look was not answered in time: the next one is not waited for as long.
+    pub(crate) fn is_late(&self) -> bool {
+        self.late.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_late(&self, late: bool) {
+        self.late.store(late, Ordering::Relaxed);
     }
 
     /// Until when nothing is to be found in these queues, if that is known.

@@ -21,6 +21,10 @@ const AT_ONCE: usize = 16;
 /// what the others have.
 const LOOK_LIMIT: Duration = Duration::from_secs(5);
 
+/// The same where the look before was not answered in time either. A node that is slow but not
+/// hung answers some looks in time; what the others bring goes back.
+const LOOK_LIMIT_LATE: Duration = Duration::from_millis(200);
+
 /// How long one of several partitions that cannot be looked at is left alone.
 const REST: Duration = Duration::from_millis(500);
 
@@ -198,10 +202,12 @@ impl RedisBackend {
             let (share, over) = (wanted.max / partitions.len(), wanted.max % partitions.len());
             let looks = partitions.iter().enumerate().map(|(n, partition)| {
                 let look = look(partition.home.number, share + usize::from(n < over));
-                async {
-                    timeout(&**self.env(), LOOK_LIMIT, look)
-                        .await
-                        .unwrap_or_else(|_| Err(late(operation)))
+                let quiet = quiet(partition);
+                async move {
+                    let limit = if quiet.is_late() { LOOK_LIMIT_LATE } else { LOOK_LIMIT };
+                    let looked = timeout(&**self.env(), limit, look).await;
+                    quiet.set_late(looked.is_err());
+                    looked.unwrap_or_else(|_| Err(late(operation)))
                 }
             });
             join_all(looks).await

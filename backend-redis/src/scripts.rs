@@ -109,6 +109,7 @@ scripts! {
     commit_activity: INSTANCE MESSAGE TASK;
     receive_tracking:;
     ack_tracking:;
+    abandon_tracking:;
     read_records: INSTANCE;
     read_history: INSTANCE;
     executions: INSTANCE;

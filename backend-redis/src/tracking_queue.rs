@@ -67,9 +67,7 @@ impl TrackingQueue for RedisBackend {
     async fn ack_tracking(&self, leases: Vec<TrackingLease>) -> Vec<BackendResult<AbandonOutcome>> {
         let outcomes = [AbandonOutcome::Done, AbandonOutcome::Lost];
         let script = &SCRIPTS.ack_tracking;
-        let args = |l: &TrackingLease| {
-            self.args(script, &l.instance).message_id(l.record).id(Some(l.token.0))
-        };
+        let args = |l: &TrackingLease| self.args(script, &l.instance).tracking(l);
         self.each("ack_tracking", script, &leases, &outcomes, args).await
     }
 }

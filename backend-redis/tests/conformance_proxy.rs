@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use backend_redis::{RedisBackend, RedisDurability, RedisSettings, RedisStore};
-use conformance_tests::fixture;
+use conformance_tests::{Timings, fixture};
 use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
 use server::proxy::{FaultyProxy, WireFault, WirePlan};
 
@@ -33,5 +33,9 @@ fn main() -> ExitCode {
         let store = RedisStore::connect(settings, env).await?;
         Ok(store.hub(&hub).await? as Arc<_>)
     });
+    // A thousand activities, one at a time, meet a thousand delays.
+    let mut timings = Timings::real();
+    timings.patience *= 6;
+    let fixture = fixture.with_timings(timings);
     conformance_tests::main("redis-proxy", fixture.unless(server::missing()))
 }

@@ -4,6 +4,7 @@
 
 mod engine;
 mod server;
+mod turns;
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -11,13 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use durable_core::backend::{
-    Applied, BackendErrorKind, BackendResult, CommitOutcome, Disposition, Envelope,
-    ReceiveActivities, ReceiveTurns, Retry, TurnCommit, TurnWork,
+    AbandonOutcome, Applied, BackendErrorKind, BackendResult, CommitOutcome, Envelope,
+    ReceiveActivities, ReceiveTracking, ReceiveTurns, Retry, TurnCommit, TurnWork,
 };
 use durable_core::client::Client;
 use durable_core::env::{TokioEnv, timeout};
 use durable_core::ids::{MessageId, QueueName, WorkerId};
-use durable_core::time::Timestamp;
 
 use server::Server;
 
@@ -274,10 +274,10 @@ async fn what_a_dropped_receive_would_have_brought_is_given_back_at_once() {
         for n in 0..4 {
             engine::start(&client, &format!("i-{n}"), 1).await;
         }
-        gives_up(&server, backend.receive_turns(turns(Duration::ZERO))).await;
+        gives_up(&server, backend.receive_turns(ready(Duration::ZERO))).await;
         let mut commits = Vec::new();
         while commits.len() < 4 {
-            let works = backend.receive_turns(turns(engine::LONG / 2)).await.unwrap();
+            let works = backend.receive_turns(ready(engine::LONG / 2)).await.unwrap();
             assert!(!works.is_empty(), "of 4 turns in {partitions} some are on loan to nobody");
             commits.extend(works.into_iter().map(with_a_task));
         }
@@ -291,6 +291,17 @@ async fn what_a_dropped_receive_would_have_brought_is_given_back_at_once() {
             assert!(!works.is_empty(), "of 4 tasks in {partitions} some are on loan to nobody");
             found += works.len();
         }
+        gives_up(&server, backend.receive_tracking(records(Duration::ZERO))).await;
+        let mut found = 0;
+        while found < 4 {
+            let works = backend.receive_tracking(records(engine::LONG / 2)).await.unwrap();
+            assert!(!works.is_empty(), "of 4 records in {partitions} some are on loan to nobody");
+            found += works.len();
+            let leases = works.into_iter().map(|work| work.lease).collect();
+            for acked in backend.ack_tracking(leases).await {
+                assert_eq!(acked.unwrap(), AbandonOutcome::Done);
+            }
+        }
     }
 }
 
@@ -301,7 +312,7 @@ async fn gives_up<T: std::fmt::Debug>(server: &Server, asked: impl Future<Output
     server.must(&["CLIENT", "UNPAUSE"]);
 }
 
-fn turns(wait: Duration) -> ReceiveTurns {
+fn ready(wait: Duration) -> ReceiveTurns {
     let (max, messages_max, worker) = (8, 10, WorkerId(1));
     ReceiveTurns { max, messages_max, lease_for: engine::LONG, wait, worker }
 }
@@ -311,21 +322,15 @@ fn tasks(wait: Duration) -> ReceiveActivities {
     ReceiveActivities { queues, max: 8, lease_for: engine::LONG, wait, worker }
 }
 
+fn records(wait: Duration) -> ReceiveTracking {
+    ReceiveTracking { max: 8, lease_for: engine::LONG, wait }
+}
+
 fn with_a_task(work: TurnWork) -> TurnCommit {
-    let id = MessageId::of_action(work.execution, 1);
+    let (id, instance) = (MessageId::of_action(work.execution, 1), work.lease.instance.clone());
     TurnCommit {
-        execution: work.execution,
-        expected_events: work.events,
-        at: Timestamp::EPOCH,
-        chunk: None,
-        consumed: work.messages.iter().map(|m| m.id).collect(),
-        cancelled: Vec::new(),
-        activities: vec![Envelope::new(id, work.lease.instance.clone(), 1, "task".into())],
-        messages: Vec::new(),
-        tracking: None,
-        record: None,
-        next: None,
-        disposition: Disposition::Ready,
-        lease: work.lease,
+        activities: vec![Envelope::new(id, instance.clone(), 1, "task".into())],
+        tracking: Some(Envelope::new(id, instance, 1, "record".into())),
+        ..turns::nothing(&work)
     }
 }

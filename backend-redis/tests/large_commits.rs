@@ -4,26 +4,20 @@
 
 mod engine;
 mod server;
+mod turns;
 
 use std::future::Future;
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use durable_core::backend::{
-    Backend, CommitOutcome, CreateInstance, CreateOutcome, Disposition, Envelope, HistoryChunk,
-    InstanceRecord, NextGeneration, OrchestrationStatus, PurgeOutcome, ReceiveActivities,
-    ReceiveTurns, ReusePolicy, TurnCommit, TurnWork,
-};
+use durable_core::backend::{Backend, CommitOutcome, ReceiveActivities, TurnCommit, TurnWork};
 use durable_core::client::Client;
-use durable_core::env::TokioEnv;
-use durable_core::ids::{ExecutionId, InstanceId, MessageId, Name, QueueName, WorkerId};
+use durable_core::ids::{InstanceId, MessageId, QueueName, WorkerId};
 use durable_core::model::Failure;
 use durable_core::replay::NamedOrchestration;
-use durable_core::time::Timestamp;
 use server::Server;
 
 const TASKS: u64 = 1_000;
@@ -47,65 +41,18 @@ impl<F: Future> Future for Cut<F> {
     }
 }
 
-async fn create(backend: &dyn Backend, id: &InstanceId) {
-    let execution = ExecutionId(TokioEnv::shared().random_u128());
-    let record = InstanceRecord {
-        instance: id.clone(),
-        execution,
-        generation: 1,
-        name: Name::new("large").unwrap(),
-        version: String::new(),
-        status: OrchestrationStatus::Pending,
-        created_at: Timestamp::EPOCH,
-        updated_at: Timestamp::EPOCH,
-        completed_at: None,
-        parent: None,
-        events: 0,
-        revision: 0,
-        details: "".into(),
-    };
-    let start = Envelope {
-        execution: Some(execution),
-        creates: Some(Arc::new(record)),
-        ..Envelope::new(MessageId::of_action(execution, 0), id.clone(), 0, "start".into())
-    };
-    let request = CreateInstance { start, reuse: ReusePolicy::Reject };
-    let created = backend.create_instances(vec![request]).await.remove(0).unwrap();
-    assert!(matches!(created, CreateOutcome::Created));
-}
-
 async fn turn(backend: &dyn Backend, wait: Duration) -> Option<TurnWork> {
-    let worker = WorkerId(1);
-    let request = ReceiveTurns { max: 1, messages_max: 10, lease_for: SHORT, wait, worker };
-    backend.receive_turns(request).await.unwrap().pop()
+    turns::turn(backend, (10, SHORT), wait).await
 }
 
 /// A turn that schedules many tasks, gives one of them up, and sends itself a message.
 fn large(work: &TurnWork) -> TurnCommit {
-    let instance = &work.lease.instance;
-    let envelope = |seq: u64| Envelope {
-        execution: Some(work.execution),
-        ..Envelope::new(
-            MessageId::of_action(work.execution, seq),
-            instance.clone(),
-            seq,
-            "body".into(),
-        )
-    };
+    let envelope = |seq: u64| turns::envelope(work, seq);
     TurnCommit {
-        lease: work.lease.clone(),
-        execution: work.execution,
-        expected_events: work.events,
-        at: Timestamp::from_millis(7),
-        chunk: Some(HistoryChunk { events: 3, bytes: "chunk".into() }),
-        consumed: work.messages.iter().map(|m| m.id).collect(),
         cancelled: vec![MessageId::of_action(work.execution, 1)],
         activities: (1..=TASKS + 1).map(envelope).collect(),
         messages: vec![envelope(TASKS + 2)],
-        tracking: None,
-        record: None,
-        next: None,
-        disposition: Disposition::Ready,
+        ..turns::nothing(work)
     }
 }
 
@@ -138,7 +85,7 @@ async fn a_large_turn_that_is_cut_short_happens_wholly_or_not_at_all() {
     let (mut wholly, mut not_at_all) = (0, 0);
     for polls in 0.. {
         let id: InstanceId = format!("i-{polls}").parse().unwrap();
-        create(&*backend, &id).await;
+        turns::create(&*backend, &id).await;
         let work = turn(&*backend, engine::LONG).await.unwrap();
         let commit = large(&work);
         let done = Cut { inner: Box::pin(backend.commit_turns(vec![commit.clone()])), polls };
@@ -165,11 +112,7 @@ async fn a_large_turn_that_is_cut_short_happens_wholly_or_not_at_all() {
             break;
         }
         // It is not to be in the way of the next one.
-        let consumed = again.messages.iter().map(|m| m.id).collect();
-        let mut end = TurnCommit { consumed, chunk: None, ..large(&again) };
-        (end.activities, end.messages, end.cancelled) = (Vec::new(), Vec::new(), Vec::new());
-        let ended = backend.commit_turns(vec![end]).await.remove(0).unwrap();
-        assert_eq!(ended, CommitOutcome::Applied);
+        turns::applied(&*backend, TurnCommit { chunk: None, ..turns::nothing(&again) }).await;
     }
     assert!(wholly > 1 && not_at_all > 1, "cut {wholly} times behind and {not_at_all} before");
 }
@@ -244,42 +187,6 @@ impl Monitor {
 
 const MANY: u64 = 3_000;
 
-/// A commit that does nothing but consume what was handed out.
-fn nothing(work: &TurnWork) -> TurnCommit {
-    let consumed = work.messages.iter().map(|m| m.id).collect();
-    let (activities, messages, cancelled) = (Vec::new(), Vec::new(), Vec::new());
-    TurnCommit { consumed, activities, messages, cancelled, ..large(work) }
-}
-
-fn timers(work: &TurnWork, from: u64) -> Vec<Envelope> {
-    let timer = |seq: u64| Envelope {
-        execution: Some(work.execution),
-        visible_at: Some(Timestamp::from_millis(4_000_000_000_000)),
-        ..Envelope::new(
-            MessageId::of_action(work.execution, seq),
-            work.lease.instance.clone(),
-            seq,
-            "timer".into(),
-        )
-    };
-    (from..from + MANY).map(timer).collect()
-}
-
-async fn applied(backend: &dyn Backend, commit: TurnCommit) {
-    let outcome = backend.commit_turns(vec![commit]).await.remove(0).unwrap();
-    assert_eq!(outcome, CommitOutcome::Applied);
-}
-
-async fn send(backend: &dyn Backend, id: &InstanceId, execution: Option<ExecutionId>, count: u64) {
-    let message = |seq: u64| {
-        let message = MessageId { source: 7, seq };
-        Envelope { execution, ..Envelope::new(message, id.clone(), seq, "event".into()) }
-    };
-    for sent in backend.send((1..=count).map(message).collect()).await {
-        sent.unwrap();
-    }
-}
-
 /// Receives until the timers are gone.
 async fn clean_up(server: &Server, backend: &dyn Backend) -> Vec<TurnWork> {
     let mut works = Vec::new();
@@ -299,31 +206,7 @@ async fn whoever_ends_with_thousands_of_things_ends_in_small_scripts() {
     let backend = &*backend;
     let monitor = Monitor::start(&server);
     let id: InstanceId = "i".parse().unwrap();
-    create(backend, &id).await;
-    let work = turn(backend, engine::LONG).await.unwrap();
-    applied(backend, TurnCommit { messages: timers(&work, 10), ..nothing(&work) }).await;
-    // Its inbox is full of what is only for this generation when the next one begins.
-    send(backend, &id, Some(work.execution), MANY).await;
-    let work = turn(backend, engine::LONG).await.unwrap();
-    let second = ExecutionId(work.execution.0 ^ 1);
-    let chunk = HistoryChunk { events: 1, bytes: "next".into() };
-    let next = Some(NextGeneration { execution: second, chunk, keep_history: true });
-    let commit = TurnCommit { next, ..nothing(&work) };
-    applied(backend, commit).await;
-    assert!(clean_up(&server, backend).await.is_empty(), "what is stale was handed out");
-    send(backend, &id, None, 1).await;
-    let work = turn(backend, engine::LONG).await.unwrap();
-    assert_eq!((work.execution, work.messages.len()), (second, 1));
-    applied(backend, TurnCommit { messages: timers(&work, 10), ..nothing(&work) }).await;
-    send(backend, &id, Some(second), MANY).await;
-    let work = turn(backend, engine::LONG).await.unwrap();
-    let mut record = backend.read_records(vec![id.clone()]).await.remove(0).unwrap().unwrap();
-    record.status = OrchestrationStatus::Completed;
-    let commit = TurnCommit { record: Some(record), ..nothing(&work) };
-    applied(backend, commit).await;
-    assert!(clean_up(&server, backend).await.is_empty(), "an instance runs that has ended");
-    let purged = backend.purge(vec![id.clone()]).await.remove(0).unwrap();
-    assert_eq!(purged, PurgeOutcome::Purged);
+    turns::end_with_many(backend, &id, MANY, async || clean_up(&server, backend).await).await;
     let (count, first) = monitor.largest(&server);
     assert!((100..=COMMANDS_MAX).contains(&count), "a script of {count} commands: {first}");
     let left = server.must(&["EVAL", "return redis.call('KEYS', 'p:*')", "0"]);

@@ -17,7 +17,7 @@ use server::Server;
 const COMMANDS: &str = "evalsha script|load info ping publish subscribe bgrewriteaof time \
     exists expire get hdel hget hgetall hlen hmget hrandfield hscan hset hsetnx incr lindex llen \
     lpop lpush lrange lrem ltrim persist rename rpop rpush set unlink zadd zrange zrem \
-    zremrangebyscore zscore";
+    zscore";
 
 async fn works(settings: RedisSettings, id: &str) {
     let backend = engine::connect(settings).await.unwrap();
@@ -85,10 +85,21 @@ async fn what_a_user_may_not_do_is_said_with_what_to_grant() {
         assert_eq!(error.kind(), BackendErrorKind::Denied, "{error}");
         assert!(error.to_string().contains(said), "{error}");
     }
-    let url = format!("redis://worker:wrong@127.0.0.1:{}", server.port());
-    let error = engine::connect(RedisSettings::parse(&url).unwrap()).await.unwrap_err();
-    assert_eq!(error.kind(), BackendErrorKind::Denied, "{error}");
-    assert!(error.to_string().contains("user name or password"), "{error}");
+    for login in ["worker:wrong", "nobody:secret"] {
+        let url = format!("redis://{login}@127.0.0.1:{}", server.port());
+        let error = engine::connect(RedisSettings::parse(&url).unwrap()).await.unwrap_err();
+        assert_eq!(error.kind(), BackendErrorKind::Denied, "{error}");
+        assert!(error.to_string().contains("user name or password"), "{error}");
+    }
+    // What is taken away later is missed later, and nothing is done by halves.
+    grant(&["+@all"]);
+    let backend = connect("p").await.unwrap();
+    let client = Client::new(backend);
+    grant(&["-evalsha"]);
+    let start = client.start(engine::steps(), 1).id("i").send().await;
+    assert!(start.unwrap_err().to_string().contains("NOPERM"));
+    grant(&["+evalsha"]);
+    client.start(engine::steps(), 1).id("i").send().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,10 +180,20 @@ mod tls {
         let ca = dir.path().join("ca.pem");
         let url = format!("rediss://127.0.0.1:{port}?ca_file={}", ca.display());
         works(RedisSettings::parse(&url).unwrap(), "i").await;
-        // Nobody else vouches for this server.
-        let unknown = RedisSettings::parse(&format!("rediss://127.0.0.1:{port}")).unwrap();
-        let error = engine::connect(unknown).await.unwrap_err();
-        assert!(error.to_string().contains("ca_file"), "{error}");
+        // Nobody else vouches for this server: none that browsers trust, and no other authority.
+        let other = tempfile::tempdir().unwrap();
+        assert!(certificates(other.path()));
+        let other = format!("?ca_file={}", other.path().join("ca.pem").display());
+        for ca in ["", &other] {
+            let unknown = RedisSettings::parse(&format!("rediss://127.0.0.1:{port}{ca}")).unwrap();
+            let error = engine::connect(unknown).await.unwrap_err();
+            assert_eq!(error.kind(), BackendErrorKind::Invalid, "{error}");
+            assert!(error.to_string().contains("ca_file"), "{error}");
+        }
+        // Its certificate is for another name.
+        let elsewhere = format!("rediss://localhost:{port}?ca_file={}", ca.display());
+        let error = engine::connect(RedisSettings::parse(&elsewhere).unwrap()).await.unwrap_err();
+        assert!(error.to_string().contains("certificate"), "{error}");
         let plain = RedisSettings::parse(&format!("redis://127.0.0.1:{port}")).unwrap();
         let error = engine::connect(plain).await.unwrap_err();
         assert_eq!(error.kind(), BackendErrorKind::Unavailable, "{error}");

@@ -4,13 +4,15 @@
 
 mod engine;
 mod server;
+mod turns;
 
 use std::sync::Arc;
 
 use backend_redis::{RedisSettings, RedisStore};
-use durable_core::backend::{Backend, BackendErrorKind, BackendResult};
+use durable_core::backend::{Backend, BackendErrorKind, BackendResult, Envelope, TurnCommit};
 use durable_core::client::Client;
 use durable_core::env::TokioEnv;
+use durable_core::ids::{InstanceId, MessageId};
 use durable_core::model::Failure;
 use durable_core::replay::{NamedOrchestration, OrchestrationContext};
 use durable_core::worker::{Worker, WorkerOptions};
@@ -137,6 +139,18 @@ async fn instances_end_while_slots_move_from_node_to_node() {
     }
     all_end(&client, 30, 12).await;
     worker.shutdown().await;
+    // All that nodes say about a slot on its way has been said, and followed.
+    for word in ["MOVED", "ASK"] {
+        let count: u64 = cluster.nodes.iter().map(|node| answers(node, word)).sum();
+        assert!(count > 0, "nobody has answered {word}");
+    }
+}
+
+/// How often a server has answered with this error.
+fn answers(server: &Server, word: &str) -> u64 {
+    let stats = server.must(&["INFO", "errorstats"]);
+    let head = format!("errorstat_{word}:count=");
+    stats.lines().find_map(|line| line.strip_prefix(&head)).map_or(0, |n| n.trim().parse().unwrap())
 }
 
 fn slot_of(cluster: &Cluster, key: &str) -> u16 {
@@ -160,6 +174,89 @@ async fn a_node_of_a_cluster_dies_and_comes_back_under_load() {
     cluster.nodes[1].restart();
     all_end(&client, 20, 10).await;
     worker.shutdown().await;
+}
+
+/// A node that hangs keeps its connections open and answers nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_hangs_holds_up_its_own_instances_and_no_others() {
+    if !server::available() {
+        return;
+    }
+    let cluster = Cluster::start(false);
+    let mut settings = in_partitions(cluster.settings("p"), 6);
+    settings.response_timeout = std::time::Duration::from_secs(2);
+    let backend = connect(settings).await.unwrap();
+    let client = Client::new(backend.clone());
+    let home = |n: u32| {
+        let partition = partition_of(&format!("p-{n}"), 6);
+        cluster.owner(slot_of(&cluster, &format!("p:{{hub-{partition}}}:"))).unwrap()
+    };
+    let (hung, others): (Vec<u32>, Vec<u32>) = (0..40).partition(|n| home(*n) == 1);
+    assert!(hung.len() > 3 && others.len() > 3, "{} and {}", hung.len(), others.len());
+    for n in 0..40 {
+        // Children would live anywhere.
+        start(&client, n, 0).await;
+    }
+    cluster.nodes[1].signal("-STOP");
+    let worker = worker(backend.clone()).await;
+    for n in others {
+        ends(&client, n, 0).await;
+    }
+    let first = client.instance(format!("p-{}", hung[0])).unwrap();
+    assert!(first.status().await.is_err(), "a node that hangs has answered");
+    cluster.nodes[1].signal("-CONT");
+    for n in hung {
+        ends(&client, n, 0).await;
+    }
+    worker.shutdown().await;
+}
+
+/// Where an instance lives, as `DESIGN.md` says.
+fn partition_of(id: &str, partitions: u64) -> u64 {
+    (u64::from(crc32c::crc32c(id.as_bytes())) * partitions) >> 32
+}
+
+/// A process that dies right after a commit has relayed nothing of it.
+#[tokio::test]
+async fn what_a_dead_process_has_left_in_its_outbox_is_relayed_by_whoever_receives() {
+    if !server::available() {
+        return;
+    }
+    let server = Server::start(&[]);
+    let settings = in_partitions(server.settings("p"), 4);
+    let dying = connect(settings.clone()).await.unwrap();
+    let source: InstanceId = "a-0".parse().unwrap();
+    let home = partition_of(source.as_str(), 4);
+    let elsewhere = |id: &String| partition_of(id, 4) != home;
+    let target: InstanceId =
+        (0..).map(|n| format!("b-{n}")).find(elsewhere).unwrap().parse().unwrap();
+    let mut works = Vec::new();
+    for id in [&source, &target] {
+        turns::create(&*dying, id).await;
+        works.push(turns::turn(&*dying, (10, engine::LONG), engine::LONG).await.unwrap());
+    }
+    let (of_target, of_source) = (works.pop().unwrap(), works.pop().unwrap());
+    turns::applied(&*dying, turns::nothing(&of_target)).await;
+    let id = MessageId::of_action(of_source.execution, 1);
+    let message = Envelope::new(id, target.clone(), 1, "left behind".into());
+    let commit = TurnCommit { messages: vec![message], ..turns::nothing(&of_source) };
+    // What is on its way is not called back, but nobody in this process learns of its end.
+    let outbox = format!("p:{{hub-{home}}}:od");
+    {
+        let moment = || TokioEnv::shared().sleep(std::time::Duration::from_millis(1));
+        let mut commits = std::pin::pin!(dying.commit_turns(vec![commit]));
+        assert!(futures_util::poll!(commits.as_mut()).is_pending(), "it learned of the end");
+        while server.must(&["EXISTS", &outbox]).trim() == ":0" {
+            moment().await;
+        }
+        dying.close().await.unwrap();
+        // So that its relay ends before the commit is given up.
+        moment().await;
+    }
+    let alive = connect(settings).await.unwrap();
+    let work = turns::turn(&*alive, (10, engine::LONG), engine::LONG).await.unwrap();
+    assert_eq!(work.lease.instance, target);
+    assert_eq!(work.messages.iter().map(|m| m.id).collect::<Vec<_>>(), vec![id]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

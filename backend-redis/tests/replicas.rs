@@ -5,10 +5,15 @@
 mod engine;
 mod server;
 
+use std::time::Duration;
+
 use backend_redis::RedisSettings;
-use durable_core::backend::{Applied, BackendErrorKind};
+use durable_core::backend::{Applied, BackendErrorKind, Envelope, ReceiveTurns};
 use durable_core::client::Client;
+use durable_core::env::TokioEnv;
 use durable_core::error::Error;
+use durable_core::ids::{MessageId, WorkerId};
+use futures_util::future::Either;
 use server::Server;
 
 fn settings(server: &Server, replicas: u32) -> RedisSettings {
@@ -71,9 +76,6 @@ async fn nothing_is_acknowledged_that_a_replica_does_not_have() {
     start(&client, 0).await.unwrap();
     replica.signal("-STOP");
     let message = {
-        use durable_core::backend::Envelope;
-        use durable_core::env::TokioEnv;
-        use durable_core::ids::MessageId;
         let id = MessageId::random(TokioEnv::shared().random_u128());
         Envelope::new(id, "i-0".parse().unwrap(), 1, "body".into())
     };
@@ -81,6 +83,20 @@ async fn nothing_is_acknowledged_that_a_replica_does_not_have() {
     assert_eq!(error.kind(), BackendErrorKind::Unavailable, "{error}");
     assert_eq!(error.applied(), Applied::Unknown, "{error}");
     assert!(error.context().contains("replicas"), "{error}");
+    // What has nothing to do with replicas does not wait for one that is away.
+    let receive = ReceiveTurns {
+        max: 1,
+        messages_max: 10,
+        lease_for: engine::LONG,
+        wait: Duration::ZERO,
+        worker: WorkerId(1),
+    };
+    let blocked = backend.send(vec![message.clone()]);
+    let both = futures_util::future::select(blocked, Box::pin(backend.receive_turns(receive)));
+    match both.await {
+        Either::Right((works, _)) => assert_eq!(works.unwrap().len(), 1),
+        Either::Left(_) => panic!("a receive has waited for a replica"),
+    }
     // A repetition, which writes nothing, is not believed either.
     assert!(backend.send(vec![message.clone()]).await.remove(0).is_err());
     replica.signal("-CONT");

@@ -3,7 +3,7 @@
 local missing = {}
 for name in string.gmatch('exists expire get hdel hget hgetall hlen hmget hrandfield hscan hset '
   .. 'hsetnx incr lindex llen lpop lpush lrange lrem ltrim persist publish rename rpop rpush set '
-  .. 'unlink zadd zrange zrem zremrangebyscore zscore', '%a+') do
+  .. 'unlink zadd zrange zrem zscore', '%a+') do
   local key = B .. (name == 'publish' and 'bell' or 'x')
   if not redis.acl_check_cmd(name, key, key, key) then missing[#missing + 1] = '+' .. name end
 end

@@ -5,7 +5,8 @@ local I = get(id)
 if I and I.rv > tonumber(ARGV[2]) then
   return { call('GET', B .. 'r:' .. id), I.ex, num(I.ev), num(I.rv), I.up }
 end
--- Watches of processes that went away end by age.
-call('ZREMRANGEBYSCORE', B .. 'wt', '-inf', now - tonumber(ARGV[3]))
+-- Watches of processes that went away end by age, a few at a time.
+local old = call('ZRANGE', B .. 'wt', '-inf', now - tonumber(ARGV[3]), 'BYSCORE', 'LIMIT', 0, 100)
+if #old > 0 then call('ZREM', B .. 'wt', unpack(old)) end
 call('ZADD', B .. 'wt', now, id)
 return {}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use durable_core::backend::{InstanceQuery, OrchestrationStatus};
 use durable_core::client::InstanceHandle;
+use durable_core::error::ErrorKind;
 use durable_core::ids::InstanceId;
 use durable_core::model::{Failure, FailureKind, RetryPolicy};
 use durable_core::replay::{OrchestrationContext, TaskError};
@@ -219,7 +220,9 @@ async fn s17_a_detached_child_outlives_its_parent(s: Stage) -> Checked {
     let id: String = s.run("main", "a", ()).await?;
     let child = s.client.instance(&id)?.typed::<u64, Failure>();
     // Where messages follow after the commit, so does the child.
-    while !s.hub.capabilities().instant_delivery && child.status().await.is_err() {
+    while !s.hub.capabilities().instant_delivery
+        && child.status().await.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    {
         s.hub.grace().await;
     }
     ensure!(!child.status().await?.status().is_terminal(), "the child has ended too");
