@@ -140,7 +140,7 @@ impl Hub {
         {
             let mut turns = self.turns.lock();
             if let Some(loan) = head.loan.filter(|loan| loan.until > now) {
-                turns.push_due(loan.until, &head.instance);
+                turns.watch(loan, &head.instance);
             }
             let in_pages = pages.iter().flat_map(|page| &page.load.delayed);
             let next = in_pages.filter_map(|m| m.due_at(now)).chain(head.next_due(now)).min();
@@ -198,7 +198,8 @@ impl Hub {
             delivery: head.delivery,
             committed: head.committed,
         });
-        self.turns.lock().push_due(now + wanted.lease_for, &head.instance);
+        let loan = Loan { token, until: now + wanted.lease_for };
+        self.turns.lock().watch(loan, &head.instance);
         match work {
             Ok(work) => {
                 self.lend(token, Lent { head, pages, paged });

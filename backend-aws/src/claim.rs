@@ -8,7 +8,7 @@ use durable_core::ids::{InstanceId, LeaseToken, MessageId, QueueName};
 use durable_core::time::Timestamp;
 use foldhash::HashMap;
 
-use crate::head::Task;
+use crate::head::{Loan, Task};
 use crate::hints::TaskPlace;
 use crate::hub::Hub;
 use crate::tasks::{Changed, Holder, path};
@@ -42,12 +42,6 @@ struct Wanted {
 pub(crate) struct Claimed {
     pub(crate) works: Vec<ActivityWork>,
     pub(crate) failed: Option<BackendError>,
-}
-
-/// When a task may be taken; `None` when it may be now.
-fn later(task: &Task, now: Timestamp) -> Option<Timestamp> {
-    let loan = task.loan.map(|loan| loan.until);
-    [loan, task.visible_at].into_iter().flatten().filter(|at| *at > now).max()
 }
 
 /// Sorts tasks by the items they are in, in the order in which the items come.
@@ -139,6 +133,20 @@ impl Hub {
         Ok(move |task: &Task| !in_head && live != Some(task.body.execution))
     }
 
+    /// Whether a task may not be taken now; then it is looked at when it may.
+    fn is_for_later(&self, claims: &Claims, w: &Wanted, task: &Task, now: Timestamp) -> bool {
+        let place = claims.place(w.task);
+        let mut tasks = self.tasks.lock();
+        if let Some(loan) = task.loan.filter(|loan| loan.until > now) {
+            tasks.watch(loan, &w.queue, place);
+        } else if let Some(at) = task.visible_at.filter(|at| *at > now) {
+            tasks.push_due(at, &w.queue, place);
+        } else {
+            return false;
+        }
+        true
+    }
+
     /// Takes the loans; the item as it is then, and which of the tasks are on loan now.
     async fn take_tasks(
         &self,
@@ -161,12 +169,7 @@ impl Hub {
                     let load = holder.map(|holder| holder.load).unwrap_or_default();
                     wanted.retain(|w| {
                         let task = load.task(w.task);
-                        let at = task.and_then(|task| later(task, now));
-                        if let Some(at) = at {
-                            let place = claims.place(w.task);
-                            self.tasks.lock().push_due(at, &w.queue, place);
-                        }
-                        task.is_some() && at.is_none()
+                        task.is_some_and(|task| !self.is_for_later(claims, w, task, now))
                     });
                     if wanted.is_empty() {
                         break;
@@ -174,11 +177,16 @@ impl Hub {
                 }
             }
         }
-        let again = if done.is_some() { until } else { self.now() + Duration::from_millis(100) };
         {
+            let again = self.now() + Duration::from_millis(100);
             let mut tasks = self.tasks.lock();
             for w in &wanted {
-                tasks.push_due(again, &w.queue, claims.place(w.task));
+                let place = claims.place(w.task);
+                if done.is_some() {
+                    tasks.watch(Loan { token: w.token, until }, &w.queue, place);
+                } else {
+                    tasks.push_due(again, &w.queue, place);
+                }
             }
         }
         self.answer_task_doorbells(claims.tasks.iter().map(|(_, task)| claims.place(*task)));

@@ -10,6 +10,7 @@ use crate::hub::{Hub, Lent};
 use crate::item::Item;
 use crate::schema::{self, HEAD, PK, SK, partition};
 use crate::table::text;
+use crate::tail::Ending;
 use crate::turn_update::Plan;
 use crate::update::{id, number};
 use crate::values::{Body, TaskBody};
@@ -61,14 +62,16 @@ impl Hub {
             let head = self.head(OPERATION, &commit.lease.instance).await?;
             return Ok(verdict(head.as_deref(), &commit).unwrap_or(CommitOutcome::Conflict));
         }
-        if !self.stage_history(&commit, &lent).await? {
+        let ending = Ending::plan(&commit, &lent.head)?;
+        if !self.stage_history(&commit, &lent, &ending).await? {
             let head = self.head(OPERATION, &commit.lease.instance).await?;
             return Ok(verdict(head.as_deref(), &commit).unwrap_or(CommitOutcome::LeaseLost));
         }
         let plan = self.plan(&commit, &lent).await?;
         let before = lent.head.next_due(self.now());
         let instance = &commit.lease.instance;
-        let update = plan.update(&commit, &lent);
+        let mut update = plan.update(&commit, &lent);
+        ending.update(&mut update);
         match self.change_head(OPERATION, instance, update).await? {
             Ok(head) => {
                 self.applied(&commit, &lent, &plan, head, before).await;
@@ -89,30 +92,31 @@ impl Hub {
     }
 
     /// Writes the blocks of history that the commit makes count.
-    async fn stage_history(&self, commit: &TurnCommit, lent: &Lent) -> BackendResult<bool> {
+    async fn stage_history(
+        &self,
+        commit: &TurnCommit,
+        lent: &Lent,
+        ending: &Ending,
+    ) -> BackendResult<bool> {
         let (instance, token) = (&commit.lease.instance, commit.lease.token);
-        let mut written = true;
-        if let Some(chunk) = &commit.chunk {
-            let key = schema::block(commit.execution, commit.expected_events);
-            written &= self.stage(OPERATION, instance, token, &key, chunk).await?;
-        }
-        if let Some(next) = commit.next.as_ref().filter(|_| written) {
-            let key = schema::block(next.execution, 0);
-            written &= self.stage(OPERATION, instance, token, &key, &next.chunk).await?;
-            if next.keep_history && written {
-                let new = commit.chunk.as_ref().map_or(0, |c| u64::from(c.events));
-                let item: Item = [
-                    (PK.to_owned(), text(partition(instance))),
-                    (SK.to_owned(), text(schema::generation(lent.head.kept))),
-                    ("lt".to_owned(), id(token.0)),
-                    ("ex".to_owned(), id(commit.execution.0)),
-                    ("ev".to_owned(), number(commit.expected_events + new)),
-                ]
-                .into();
-                written &= self.stage_item(OPERATION, instance, token, item).await?;
+        for (key, chunks) in &ending.blocks {
+            if !self.stage(OPERATION, instance, token, key, chunks).await? {
+                return Ok(false);
             }
         }
-        Ok(written)
+        if commit.next.as_ref().is_none_or(|next| !next.keep_history) {
+            return Ok(true);
+        }
+        let new = commit.chunk.as_ref().map_or(0, |c| u64::from(c.events));
+        let item: Item = [
+            (PK.to_owned(), text(partition(instance))),
+            (SK.to_owned(), text(schema::generation(lent.head.kept))),
+            ("lt".to_owned(), id(token.0)),
+            ("ex".to_owned(), id(commit.execution.0)),
+            ("ev".to_owned(), number(commit.expected_events + new)),
+        ]
+        .into();
+        self.stage_item(OPERATION, instance, token, item).await
     }
 
     /// What follows when the head has changed.
@@ -148,6 +152,8 @@ impl Hub {
                 return;
             }
         };
+        // It is seen to from here on by what is noted of it now.
+        self.turns.lock().over(commit.lease.token);
         self.follow_up(&head, before, false).await;
         let tasks = Load { tasks: plan.waiting_tasks(), ..Load::default() };
         self.ring_tasks(instance, HEAD, &tasks);

@@ -184,6 +184,7 @@ impl Hub {
         update.when_equal(&format!("{path}.lt"), id(of.token.0));
         self.change_item(OPERATION, (instance, item), update).await?;
         self.lent_tasks.lock().remove(&of.token);
+        self.tasks.lock().over(of.token);
         Ok(CommitOutcome::Applied)
     }
 
@@ -229,6 +230,12 @@ impl Hub {
             let mut lent = self.lent_tasks.lock();
             for completion in done {
                 lent.remove(&completion.token);
+            }
+        }
+        {
+            let mut tasks = self.tasks.lock();
+            for completion in done {
+                tasks.over(completion.token);
             }
         }
         let now = self.now();

@@ -239,7 +239,7 @@ impl Hub {
         update.set("rc", binary(RecordBody::seal(record, &details)));
         update.set(schema::INDEX_SHARD, text(schema::shard(&envelope.target)));
         update.set(schema::INDEX_ID, text(envelope.target.as_str()));
-        for gone in ["up", "lt", "lu", "ct", "du", "ob", "kg"] {
+        for gone in ["up", "lt", "lu", "ct", "du", "ob", "kg", "tl"] {
             update.remove(gone);
         }
         if record.status == OrchestrationStatus::AwaitingStart {

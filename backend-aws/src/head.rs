@@ -1,7 +1,7 @@
 //! An instance as it stands in its item, the head.
 
 use durable_core::backend::sealed::{Damaged, Decoded};
-use durable_core::backend::{InstanceRecord, OrchestrationStatus};
+use durable_core::backend::{HistoryChunk, InstanceRecord, OrchestrationStatus};
 use durable_core::ids::{ExecutionId, InstanceId, LeaseToken, MessageId};
 use durable_core::time::Timestamp;
 
@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::item::{self, Item};
 use crate::schema;
+use crate::tail;
 use crate::update::{binary, id, number};
 use crate::values::{Body, Message, RecordBody, TaskBody, read_id_text};
 
@@ -56,6 +57,8 @@ pub(crate) struct Head {
     pub(crate) hold: Option<Timestamp>,
     pub(crate) delay: Option<Timestamp>,
     pub(crate) record: Bytes,
+    /// The end of the history, unless it stands in blocks to the end.
+    tail: Option<Bytes>,
     pub(crate) load: Load,
     /// What the last commit has still to bring about elsewhere.
     pub(crate) outbox: Option<Bytes>,
@@ -167,6 +170,7 @@ impl Head {
             hold: item::time(from, "hu")?,
             delay: item::time(from, "du")?,
             record: missing(item::bytes(from, "rc")?, "a head has no record")?,
+            tail: item::bytes(from, "tl")?,
             load: Load::read(from)?,
             outbox: item::bytes(from, "ob")?,
             paged: item::number(from, "pn")?.unwrap_or(0),
@@ -177,6 +181,11 @@ impl Head {
             purging: from.contains_key("pu"),
             placeholder: item::id(from, "px")?.map(ExecutionId),
         })
+    }
+
+    /// The chunks at the end of the history that stand in no block.
+    pub(crate) fn tail(&self) -> Decoded<Vec<HistoryChunk>> {
+        self.tail.clone().map_or(Ok(Vec::new()), tail::unseal)
     }
 
     pub(crate) fn is_terminal(&self) -> bool {

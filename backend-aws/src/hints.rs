@@ -4,11 +4,12 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use durable_core::ids::{InstanceId, MessageId, QueueName};
+use durable_core::ids::{InstanceId, LeaseToken, MessageId, QueueName};
 use durable_core::time::Timestamp;
 use foldhash::{HashMap, HashSet};
 
-use crate::head::Head;
+use crate::head::{Head, Loan};
+use crate::loan_ends::LoanEnds;
 
 /// Hints kept at most; what is dropped comes back by doorbell or sweep.
 const HINTS_MAX: usize = 200_000;
@@ -20,9 +21,20 @@ pub(crate) struct TurnHints {
     /// What is known of those in the queue.
     queued: HashMap<InstanceId, Option<Arc<Head>>>,
     due: BTreeSet<(Timestamp, InstanceId)>,
+    loans: LoanEnds<InstanceId>,
 }
 
 impl TurnHints {
+    /// Looks at an instance when its loan ends. Whether that is earlier than all other loans.
+    pub(crate) fn watch(&mut self, loan: Loan, instance: &InstanceId) -> bool {
+        self.loans.watch(loan.token, loan.until, instance.clone())
+    }
+
+    /// A loan is over.
+    pub(crate) fn over(&mut self, token: LeaseToken) {
+        self.loans.over(token);
+    }
+
     /// Whether it is a new one.
     pub(crate) fn push(&mut self, instance: &InstanceId, head: Option<Arc<Head>>) -> bool {
         if let Some(known) = self.queued.get_mut(instance) {
@@ -54,6 +66,9 @@ impl TurnHints {
         {
             self.push(&instance, None);
         }
+        while let Some(instance) = self.loans.pop(now) {
+            self.push(&instance, None);
+        }
     }
 
     pub(crate) fn pop(&mut self) -> Option<(InstanceId, Option<Arc<Head>>)> {
@@ -67,7 +82,8 @@ impl TurnHints {
     }
 
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        self.due.first().map(|(at, _)| *at)
+        let due = self.due.first().map(|(at, _)| *at);
+        [due, self.loans.next()].into_iter().flatten().min()
     }
 }
 
@@ -86,9 +102,20 @@ pub(crate) struct TaskHints {
     queues: HashMap<QueueName, VecDeque<TaskPlace>>,
     queued: HashSet<TaskPlace>,
     due: BTreeSet<(Timestamp, QueueName, TaskPlace)>,
+    loans: LoanEnds<(QueueName, TaskPlace)>,
 }
 
 impl TaskHints {
+    /// Looks at a task when its loan ends. Whether that is earlier than all other loans.
+    pub(crate) fn watch(&mut self, loan: Loan, queue: &QueueName, place: TaskPlace) -> bool {
+        self.loans.watch(loan.token, loan.until, (queue.clone(), place))
+    }
+
+    /// A loan is over.
+    pub(crate) fn over(&mut self, token: LeaseToken) {
+        self.loans.over(token);
+    }
+
     pub(crate) fn push(&mut self, queue: &QueueName, place: TaskPlace) -> bool {
         if self.queued.len() >= HINTS_MAX || !self.queued.insert(place.clone()) {
             return false;
@@ -110,6 +137,9 @@ impl TaskHints {
             && *at <= now
             && let Some((_, queue, place)) = self.due.pop_first()
         {
+            self.push(&queue, place);
+        }
+        while let Some((queue, place)) = self.loans.pop(now) {
             self.push(&queue, place);
         }
     }
@@ -135,6 +165,7 @@ impl TaskHints {
     }
 
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        self.due.first().map(|(at, ..)| *at)
+        let due = self.due.first().map(|(at, ..)| *at);
+        [due, self.loans.next()].into_iter().flatten().min()
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use durable_core::backend::sealed::Damaged;
 use durable_core::backend::{
-    BackendErrorKind, BackendResult, HistoryPage, HistoryRead, HistoryStore, InstancePage,
-    InstanceQuery, InstanceRecord, PurgeOutcome,
+    BackendResult, HistoryPage, HistoryRead, HistoryStore, InstancePage, InstanceQuery,
+    InstanceRecord, PurgeOutcome,
 };
 use durable_core::ids::{ExecutionId, InstanceId};
 
@@ -16,17 +16,12 @@ use crate::head::Head;
 use crate::hub::{Hub, closed, spread};
 use crate::item;
 use crate::pace;
-use crate::schema::{self, SK, partition};
+use crate::schema::{self, partition};
 use crate::sweep::head_key;
 use crate::table::damaged;
 
-/// Items of history read at a time.
-const BLOCKS: usize = 64;
-
 /// The first pause of a watch between two looks; it doubles.
 const WATCH_FIRST: Duration = Duration::from_millis(50);
-
-const HISTORY: &str = "read_history";
 
 impl Hub {
     /// The record of an instance with its details.
@@ -97,7 +92,7 @@ impl Hub {
     }
 
     /// How many events of a generation count.
-    async fn length(
+    pub(crate) async fn length(
         &self,
         operation: &'static str,
         head: &Head,
@@ -128,70 +123,6 @@ impl Hub {
         };
         let kept: Result<Vec<_>, Damaged> = items.iter().map(read).collect();
         kept.map_err(|why| damaged(operation, "a generation", &why))
-    }
-
-    /// How many events of a generation there are; `None` when nobody may see it.
-    async fn seen_length(&self, read: &HistoryRead) -> BackendResult<Option<u64>> {
-        let head = self.head(HISTORY, &read.instance).await?.filter(|head| !head.purging);
-        match head {
-            Some(head) => self.length(HISTORY, &head, read.execution).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    async fn page_of_history(&self, read: &HistoryRead) -> BackendResult<HistoryPage> {
-        let Some(end) = self.seen_length(read).await? else { return Ok(HistoryPage::default()) };
-        let page = self.blocks_of_history(read, end).await;
-        if page.as_ref().is_err_and(|error| error.kind() == BackendErrorKind::Corrupt)
-            && self.seen_length(read).await? != Some(end)
-        {
-            // It was purged, or another generation began, while it was read.
-            return Ok(HistoryPage::default());
-        }
-        page
-    }
-
-    async fn blocks_of_history(&self, read: &HistoryRead, end: u64) -> BackendResult<HistoryPage> {
-        let operation = HISTORY;
-        let mut page = HistoryPage::default();
-        let pk = partition(&read.instance);
-        let hole = |at: u64, why| {
-            let what = format!("the history of {} at event {at}", read.instance);
-            damaged(operation, &what, &Damaged(why))
-        };
-        let (mut at, mut bytes) = (read.from, 0);
-        while at < end {
-            let (from, to) = schema::blocks(read.execution, at);
-            let (items, _) = self.table.range(operation, &pk, (&from, &to), BLOCKS).await?;
-            let before = at;
-            for item in &items {
-                let key = item::text(item, SK).ok().flatten().unwrap_or_default();
-                if key.len() != from.len() {
-                    // A part of a large block.
-                    continue;
-                }
-                if at >= end {
-                    break;
-                }
-                if key != schema::block(read.execution, at) {
-                    // Blocks of commits that were not applied lie behind the end only.
-                    return Err(hole(at, "a block is missing"));
-                }
-                if bytes >= read.bytes_max && !page.chunks.is_empty() {
-                    page.next = Some(at);
-                    return Ok(page);
-                }
-                let chunk = self.block(operation, item).await?;
-                let chunk = chunk.ok_or_else(|| hole(at, "a block is not what was written"))?;
-                at += u64::from(chunk.events);
-                bytes += chunk.bytes.len();
-                page.chunks.push(chunk);
-            }
-            if at == before {
-                return Err(hole(at, "a block is missing"));
-            }
-        }
-        Ok(page)
     }
 
     async fn watched(

@@ -27,9 +27,9 @@ impl Hub {
         {
             let mut turns = self.turns.lock();
             // A chance that another process died with the instance or with its outbox.
-            let watched = head.loan.map(|loan| loan.until).filter(|until| *until > now);
-            if let Some(until) = watched {
-                ring |= turns.push_due(until, instance);
+            let watched = head.loan.filter(|loan| loan.until > now);
+            if let Some(loan) = watched {
+                ring |= turns.watch(loan, instance);
             } else if head.outbox.is_some() {
                 ring |= turns.push_due(now + Duration::from_secs(1), instance);
             } else if head.has_pages() || head.deliverable(&[], now).is_some() {
@@ -56,11 +56,12 @@ impl Hub {
         for task in &load.tasks {
             let place =
                 TaskPlace { instance: instance.clone(), item: Arc::clone(item), task: task.id };
-            let loan = task.loan.map(|loan| loan.until);
-            let later = [loan, task.visible_at].into_iter().flatten().filter(|at| *at > now).max();
-            ring |= match later {
-                Some(at) => tasks.push_due(at, &task.body.queue, place),
-                None => tasks.push(&task.body.queue, place),
+            let queue = &task.body.queue;
+            let loan = task.loan.filter(|loan| loan.until > now);
+            ring |= match (loan, task.visible_at.filter(|at| *at > now)) {
+                (Some(loan), _) => tasks.watch(loan, queue, place),
+                (None, Some(at)) => tasks.push_due(at, queue, place),
+                (None, None) => tasks.push(queue, place),
             };
         }
         drop(tasks);

@@ -15,6 +15,7 @@ use futures_util::{StreamExt as _, stream};
 use crate::acquire::Wanted;
 use crate::backend::AwsBackend;
 use crate::desk::Sitting;
+use crate::head::Loan;
 use crate::hub::Hub;
 use crate::receive::{Bell, Look};
 use crate::update::{Update, id, number};
@@ -84,7 +85,7 @@ impl Hub {
         update.when(&format!("lu>{by}"));
         Ok(match self.change_head("renew_turns", &lease.instance, update).await? {
             Ok(_) => {
-                self.turns.lock().push_due(until, &lease.instance);
+                self.turns.lock().watch(Loan { token: lease.token, until }, &lease.instance);
                 RenewOutcome::Renewed
             }
             Err(_) => RenewOutcome::Lost,
@@ -120,6 +121,7 @@ impl Hub {
             Ok(head) => {
                 self.lent.lock().remove(&lease.token);
                 self.unready.lock().remove(&lease.instance);
+                self.turns.lock().over(lease.token);
                 self.note(&head);
                 if delay.is_zero() {
                     self.ring_instances(vec![lease.instance.clone()]).await;

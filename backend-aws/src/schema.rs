@@ -45,6 +45,11 @@ pub(crate) fn block(execution: ExecutionId, first: u64) -> String {
     format!("T#{execution}#{first:012}")
 }
 
+/// The number of the first event of the block whose sort key, or that of a part of it, this is.
+pub(crate) fn first_event(sort_key: &str) -> Option<u64> {
+    sort_key.split('#').nth(2)?.parse().ok()
+}
+
 /// Sort keys between which all blocks of a generation from an event on lie.
 pub(crate) fn blocks(execution: ExecutionId, from: u64) -> (String, String) {
     (block(execution, from), format!("T#{execution}#~"))

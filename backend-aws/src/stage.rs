@@ -1,7 +1,9 @@
 //! Blocks of history: written before the head that makes them count.
 //!
-//! A block counts when its first event lies before the number of events in the head. Blocks of
-//! commits that were not applied are overwritten by whoever holds the instance next.
+//! A block counts when its first event lies before the tail in the head, which begins where the
+//! blocks end. Blocks of commits that were not applied are overwritten by whoever holds the
+//! instance next: every block begins where a tail has begun, hence nothing that does not count
+//! stands before one that does.
 
 use bytes::Bytes;
 use durable_core::backend::{BackendError, BackendErrorKind, BackendResult, HistoryChunk};
@@ -12,7 +14,9 @@ use crate::hub::Hub;
 use crate::item::{self, Item};
 use crate::schema::{PK, SK, partition};
 use crate::table::{Written, text};
+use crate::tail;
 use crate::update::{Update, binary, id, number};
+use durable_core::backend::sealed::{Damaged, Decoded, Get, Put};
 
 /// How often a leftover is taken out of the way.
 const TRIES: usize = 5;
@@ -30,6 +34,31 @@ pub(crate) fn checksum(events: u32, bytes: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&events.to_le_bytes()), bytes)
 }
 
+/// Where the chunks of a block end.
+fn seal_cuts(chunks: &[HistoryChunk]) -> Vec<u8> {
+    let mut p = Put::with_capacity(32);
+    p.list(chunks, |p, chunk| {
+        p.u32(chunk.events);
+        p.u32(u32::try_from(chunk.bytes.len()).unwrap_or(u32::MAX));
+    });
+    p.seal()
+}
+
+/// The chunks of a block.
+fn cut(mut content: Bytes, cuts: Bytes) -> Decoded<Vec<HistoryChunk>> {
+    let mut g = Get::unseal(cuts)?;
+    let cuts = g.list(8, |g| Ok((g.u32()?, g.u32()? as usize)))?;
+    g.end()?;
+    let mut chunks = Vec::with_capacity(cuts.len());
+    for (events, length) in cuts {
+        if events == 0 || length > content.len() {
+            return Err(Damaged("a chunk is cut behind the end"));
+        }
+        chunks.push(HistoryChunk { events, bytes: content.split_to(length) });
+    }
+    if content.is_empty() { Ok(chunks) } else { Err(Damaged("bytes are left over")) }
+}
+
 impl Hub {
     /// Writes a block; `false` when the loan is not current any more.
     pub(crate) async fn stage(
@@ -38,22 +67,30 @@ impl Hub {
         instance: &InstanceId,
         token: LeaseToken,
         sort_key: &str,
-        chunk: &HistoryChunk,
+        chunks: &[HistoryChunk],
     ) -> BackendResult<bool> {
         let pk = partition(instance);
+        let events = u32::try_from(tail::events(chunks)).unwrap_or(u32::MAX);
+        let content: Bytes = match chunks {
+            [one] => one.bytes.clone(),
+            several => several.iter().flat_map(|chunk| &chunk.bytes).copied().collect(),
+        };
         let mut item: Item = [
             (PK.to_owned(), text(&pk)),
             (SK.to_owned(), text(sort_key)),
             ("lt".to_owned(), id(token.0)),
-            ("e".to_owned(), number(u64::from(chunk.events))),
-            ("n".to_owned(), number(chunk.bytes.len() as u64)),
-            ("c".to_owned(), number(u64::from(checksum(chunk.events, &chunk.bytes)))),
+            ("e".to_owned(), number(u64::from(events))),
+            ("n".to_owned(), number(content.len() as u64)),
+            ("c".to_owned(), number(u64::from(checksum(events, &content)))),
         ]
         .into();
-        if chunk.bytes.len() <= INLINE {
-            item.insert("b".to_owned(), binary(chunk.bytes.clone()));
+        if chunks.len() > 1 {
+            item.insert("k".to_owned(), binary(seal_cuts(chunks)));
+        }
+        if content.len() <= INLINE {
+            item.insert("b".to_owned(), binary(content));
         } else {
-            let parts = blobs::parts(&pk, &chunk.bytes, |n| part(sort_key, token, n));
+            let parts = blobs::parts(&pk, &content, |n| part(sort_key, token, n));
             self.table.put_all(operation, parts).await?;
         }
         self.stage_item(operation, instance, token, item).await
@@ -93,12 +130,12 @@ impl Hub {
         Err(BackendError::new(BackendErrorKind::Unavailable, operation, text))
     }
 
-    /// The content of a block whose item was read.
+    /// The content of a block whose item was read; `None` when it is not what was written.
     pub(crate) async fn block(
         &self,
         operation: &'static str,
         item: &Item,
-    ) -> BackendResult<Option<HistoryChunk>> {
+    ) -> BackendResult<Option<Vec<HistoryChunk>>> {
         let number = |name| item::number(item, name).ok().flatten();
         let Some((events, length, sum)) = number("e")
             .zip(number("n"))
@@ -115,7 +152,10 @@ impl Hub {
         let events = u32::try_from(events).unwrap_or(0);
         let sound = bytes
             .filter(|b| b.len() == length && u64::from(checksum(events, b)) == sum && events > 0);
-        Ok(sound.map(|bytes| HistoryChunk { events, bytes }))
+        Ok(sound.and_then(|bytes| match item::bytes(item, "k").ok()? {
+            None => Some(vec![HistoryChunk { events, bytes }]),
+            Some(cuts) => cut(bytes, cuts).ok().filter(|c| tail::events(c) == u64::from(events)),
+        }))
     }
 
     async fn parts_of(
@@ -132,5 +172,20 @@ impl Hub {
         let (parts, _) =
             self.table.range(operation, pk, (&range.0, &range.1), count.max(1)).await?;
         Ok(blobs::join(&parts, length))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_cut_as_it_was_joined() {
+        let chunk = |events, text: &'static str| HistoryChunk { events, bytes: text.into() };
+        let chunks = [chunk(1, "one"), chunk(5, ""), chunk(2, "three")];
+        let cuts = Bytes::from(seal_cuts(&chunks));
+        assert_eq!(cut("onethree".into(), cuts.clone()), Ok(chunks.to_vec()));
+        assert!(cut("onethre".into(), cuts.clone()).is_err());
+        assert!(cut("onethreee".into(), cuts).is_err());
     }
 }

@@ -199,6 +199,30 @@ impl Table {
         }
     }
 
+    /// The last item of one partition whose sort key lies between two, both included.
+    pub(crate) async fn last(
+        &self,
+        operation: &'static str,
+        pk: &str,
+        (from, to): (&str, &str),
+    ) -> BackendResult<Option<Item>> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("pk=:p AND sk BETWEEN :f AND :t")
+            .expression_attribute_values(":p", text(pk))
+            .expression_attribute_values(":f", text(from))
+            .expression_attribute_values(":t", text(to))
+            .scan_index_forward(false)
+            .limit(1)
+            .send()
+            .await
+            .map_err(|e| from_sdk(operation, Effect::Reads, e))?;
+        Ok(answer.items.unwrap_or_default().pop())
+    }
+
     /// Reads many items, each as of its last acknowledged write, in no order.
     pub(crate) async fn get_all(
         &self,

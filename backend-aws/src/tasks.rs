@@ -12,7 +12,7 @@ use durable_core::time::Timestamp;
 
 use crate::claim::CLAIMS_MAX;
 use crate::doorbell;
-use crate::head::{Head, Load};
+use crate::head::{Head, Load, Loan};
 use crate::hints::TaskPlace;
 use crate::hub::Hub;
 use crate::item::Item;
@@ -154,7 +154,7 @@ impl Hub {
             Changed::Done(holder) => {
                 let queue = holder.load.task(lease.task).map(|t| t.body.queue.clone());
                 if let Some(queue) = queue {
-                    self.tasks.lock().push_due(until, &queue, place);
+                    self.tasks.lock().watch(Loan { token: lease.token, until }, &queue, place);
                 }
                 Ok(RenewOutcome::Renewed)
             }
@@ -190,6 +190,7 @@ impl Hub {
         match self.change_item(operation, (&lease.instance, &place.item), update).await? {
             Changed::Done(holder) => {
                 self.lent_tasks.lock().remove(&lease.token);
+                self.tasks.lock().over(lease.token);
                 self.note_tasks(&lease.instance, &place.item, &holder.load);
                 let mut load = holder.load;
                 load.tasks.retain(|t| t.id == lease.task);

@@ -11,4 +11,4 @@ mod wire;
 pub(crate) use faults::Faults;
 pub(crate) use plan::{Fault, Plan};
 pub(crate) use recorder::Recorder;
-pub(crate) use wire::{Layer, plain, through};
+pub(crate) use wire::{Answer, Layer, Request, Wire, plain, through};
