@@ -1,6 +1,6 @@
 //! Worker processes are killed and paused under load.
 //!
-//! `KILLS=300 SEED=7` in the environment make it longer, or repeat it.
+//! `KILLS=300 PAUSES=200 SEED=7` in the environment make it longer, or repeat it.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 #![allow(clippy::print_stdout, reason = "seeds and summaries are printed")]
@@ -132,7 +132,8 @@ fn variable(name: &str, default: u64) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes on a busy machine; run by `cargo xtask torture --backend aws`"]
 async fn killed_and_paused_workers_lose_nothing() {
-    let (kills, mut seed) = (variable("KILLS", 8), variable("SEED", u64::from(std::process::id())));
+    let (kills, pauses) = (variable("KILLS", 8), variable("PAUSES", 4));
+    let mut seed = variable("SEED", u64::from(std::process::id()));
     if !emulator::available(Kind::from_env()) {
         return;
     }
@@ -148,7 +149,7 @@ async fn killed_and_paused_workers_lose_nothing() {
     let mut load = Load { client, backend, open: BTreeMap::new(), started: 0, ended: 0 };
     let mut workers: Vec<Process> = (0..WORKERS).map(|_| Process::start(&url)).collect();
     let (mut killed, mut paused) = (0, 0);
-    while killed < kills {
+    while killed < kills || paused < pauses {
         load.top_up().await;
         TokioEnv::shared().sleep(Duration::from_millis(100 + draw(900))).await;
         for worker in &mut workers {
@@ -158,7 +159,8 @@ async fn killed_and_paused_workers_lose_nothing() {
             }
         }
         let victim = usize::try_from(draw(WORKERS as u64)).unwrap();
-        if draw(4) == 0 {
+        let (kills_left, pauses_left) = (kills - killed, pauses - paused);
+        if draw(kills_left + pauses_left) < pauses_left {
             if workers[victim].paused.is_none() {
                 workers[victim].signal("-STOP");
                 // Usually longer than the lease.

@@ -10,6 +10,8 @@ struct Campaign {
     backend: &'static str,
     package: &'static str,
     features: &'static str,
+    /// What the program under test is built with.
+    profile: &'static str,
     test: &'static str,
     /// Names of tests: all that contain one of these.
     filters: &'static [&'static str],
@@ -21,6 +23,7 @@ const CAMPAIGNS: [Campaign; 3] = [
         backend: "sled",
         package: "backend-sled",
         features: "crash-points",
+        profile: "release",
         test: "crash",
         filters: &["killed_again_and_again", "damage_is_reported"],
     },
@@ -28,6 +31,7 @@ const CAMPAIGNS: [Campaign; 3] = [
         backend: "redis",
         package: "backend-redis",
         features: "",
+        profile: "release",
         test: "torture",
         filters: &["killed"],
     },
@@ -35,6 +39,9 @@ const CAMPAIGNS: [Campaign; 3] = [
         backend: "aws",
         package: "backend-aws",
         features: "",
+        // The SDK takes long to optimise; the network is the slower part, and the checks of a
+        // build for tests are on.
+        profile: "dev",
         test: "kills",
         filters: &["killed_and_paused_workers"],
     },
@@ -57,7 +64,7 @@ pub(crate) fn run(arguments: &[&str]) -> Option<bool> {
     if options.text("seed").is_some() {
         variables.push(("SEED", options.number("seed", 0)?.to_string()));
     }
-    let mut words = vec!["test", "--release", "--package", campaign.package];
+    let mut words = vec!["test", "--profile", campaign.profile, "--package", campaign.package];
     words.extend(["--features", campaign.features, "--test", campaign.test, "--"]);
     words.extend(campaign.filters);
     // One after the other: both keep the disk busy. Some are too long for every change.
