@@ -196,13 +196,6 @@ impl Server {
         assert!(status.success(), "the server was not running");
     }
 
-    /// Lets the server run before everything else, where that is allowed: what else the machine does
-    /// then shows less in what is measured.
-    pub(crate) fn prefer(&self) {
-        let pid = std::fs::read_to_string(self.dir.join("pid")).unwrap();
-        let _ = Command::new("renice").args(["-n", "-20", "-p", pid.trim()]).output();
-    }
-
     /// Starts the server again on what it left. A file that was torn and then was not the last
     /// one any more is mended by one start, and loaded by the next.
     pub(crate) fn restart(&mut self) {
