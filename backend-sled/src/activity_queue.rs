@@ -7,12 +7,9 @@ use durable_core::backend::{
     AbandonOutcome, ActivityLease, ActivityQueue, ActivityWork, BackendResult, ReceiveActivities,
     RenewActivity, RenewOutcome,
 };
-use durable_core::hot::{HubState, Signals};
-use durable_core::time::Timestamp;
 
 use crate::backend::SledBackend;
 use crate::log::Change;
-use crate::receive::Look;
 use crate::suspects::OnLoan;
 
 #[async_trait]
@@ -22,18 +19,12 @@ impl ActivityQueue for SledBackend {
         request: ReceiveActivities,
     ) -> BackendResult<Vec<ActivityWork>> {
         let hub = self.state();
-        let look = |state: &mut HubState, now: Timestamp| Look {
-            works: state.take_activities(
-                request.max.max(1),
-                &request.queues,
-                now + request.lease_for,
-                || hub.token(),
-            ),
-            more: state.has_ready_activities(&request.queues),
-            next: state.next_activity_due(),
+        let look = || {
+            hub.check_open("receive_activities")?;
+            Ok(hub
+                .with(|inner, now| inner.state.look_for_activities(&request, now, || hub.token())))
         };
-        let bell = (&hub.bells.activities, Signals { activities: true, ..Signals::default() });
-        let works = hub.receive("receive_activities", bell, request.wait, look).await?;
+        let works = hub.bells.receive(&hub.bells.activities, &*hub.env, request.wait, look).await?;
         let loans = works.iter().map(|w| OnLoan::Task(w.lease.task, w.delivery));
         hub.note_suspects("receive_activities", loans).await?;
         Ok(works)

@@ -23,7 +23,6 @@ mod keys;
 mod log;
 mod orchestration_queue;
 mod progress;
-mod receive;
 mod recovery;
 mod store;
 mod suspects;

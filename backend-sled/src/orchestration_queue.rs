@@ -7,12 +7,9 @@ use durable_core::backend::{
     AbandonOutcome, BackendResult, CreateInstance, CreateOutcome, Envelope, OrchestrationQueue,
     ReceiveTurns, RenewOutcome, SendOutcome, TurnLease, TurnWork,
 };
-use durable_core::hot::{HubState, Signals};
-use durable_core::time::Timestamp;
 
 use crate::backend::SledBackend;
 use crate::log::Change;
-use crate::receive::Look;
 use crate::suspects::OnLoan;
 
 #[async_trait]
@@ -71,19 +68,11 @@ impl OrchestrationQueue for SledBackend {
 
     async fn receive_turns(&self, request: ReceiveTurns) -> BackendResult<Vec<TurnWork>> {
         let hub = self.state();
-        let look = |state: &mut HubState, now: Timestamp| Look {
-            works: state.take_turns(
-                request.max.max(1),
-                request.messages_max,
-                now,
-                now + request.lease_for,
-                || hub.token(),
-            ),
-            more: state.has_ready_turns(now),
-            next: state.next_turn_due(),
+        let look = || {
+            hub.check_open("receive_turns")?;
+            Ok(hub.with(|inner, now| inner.state.look_for_turns(&request, now, || hub.token())))
         };
-        let bell = (&hub.bells.turns, Signals { turns: true, ..Signals::default() });
-        let works = hub.receive("receive_turns", bell, request.wait, look).await?;
+        let works = hub.bells.receive(&hub.bells.turns, &*hub.env, request.wait, look).await?;
         let loans = works.iter().map(|w| OnLoan::Turn(w.lease.instance.clone(), w.delivery));
         hub.note_suspects("receive_turns", loans).await?;
         Ok(works)

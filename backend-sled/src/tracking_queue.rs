@@ -4,25 +4,19 @@ use async_trait::async_trait;
 use durable_core::backend::{
     AbandonOutcome, BackendResult, ReceiveTracking, TrackingLease, TrackingQueue, TrackingWork,
 };
-use durable_core::hot::{HubState, Signals};
-use durable_core::time::Timestamp;
 
 use crate::backend::SledBackend;
 use crate::log::Change;
-use crate::receive::Look;
 
 #[async_trait]
 impl TrackingQueue for SledBackend {
     async fn receive_tracking(&self, request: ReceiveTracking) -> BackendResult<Vec<TrackingWork>> {
         let hub = self.state();
-        let look = |state: &mut HubState, now: Timestamp| Look {
-            works: state
-                .take_tracking(request.max.max(1), now, now + request.lease_for, || hub.token()),
-            more: false,
-            next: state.next_tracking_due(),
+        let look = || {
+            hub.check_open("receive_tracking")?;
+            Ok(hub.with(|inner, now| inner.state.look_for_tracking(&request, now, || hub.token())))
         };
-        let bell = (&hub.bells.tracking, Signals { tracking: true, ..Signals::default() });
-        hub.receive("receive_tracking", bell, request.wait, look).await
+        hub.bells.receive(&hub.bells.tracking, &*hub.env, request.wait, look).await
     }
 
     async fn ack_tracking(&self, leases: Vec<TrackingLease>) -> Vec<BackendResult<AbandonOutcome>> {

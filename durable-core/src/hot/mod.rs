@@ -4,6 +4,7 @@
 //! their hot state in. Time and tokens are passed in; wake-ups come out as [`Signals`].
 
 mod inbox;
+mod look;
 mod queries;
 mod ready;
 mod slot;
@@ -23,6 +24,7 @@ use crate::backend::Envelope;
 use crate::ids::{InstanceId, LeaseToken, MessageId, QueueName};
 use crate::time::Timestamp;
 
+pub use look::Look;
 use ready::Ready;
 use slot::Slot;
 pub use slot::{StoredChunk, Waiting};

@@ -1,11 +1,14 @@
 //! Wake-ups of waiting calls.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use foldhash::HashMap;
 use tokio::sync::Notify;
 
-use crate::hot::Signals;
+use crate::backend::BackendResult;
+use crate::env::Env;
+use crate::hot::{Look, Signals};
 use crate::ids::InstanceId;
 
 /// The bells of one hub: one per queue, and one per watched instance.
@@ -31,6 +34,45 @@ struct Watchers {
 }
 
 impl Bells {
+    /// Looks until there is something, this bell by the side, or until `wait` has passed.
+    ///
+    /// Cancel safety: a call that is dropped while it waits has taken nothing.
+    ///
+    /// # Errors
+    /// Those of a look, which end the waiting.
+    pub async fn receive<T>(
+        &self,
+        bell: &Notify,
+        env: &dyn Env,
+        wait: Duration,
+        mut look: impl FnMut() -> BackendResult<Look<T>>,
+    ) -> BackendResult<Vec<T>> {
+        let deadline = env.now() + wait;
+        loop {
+            // Listens before it looks, so that what comes in between is heard.
+            let rung = bell.notified();
+            tokio::pin!(rung);
+            rung.as_mut().enable();
+            let found = look()?;
+            if !found.works.is_empty() {
+                self.ring(found.more);
+                return Ok(found.works);
+            }
+            let now = env.now();
+            if now >= deadline {
+                return Ok(Vec::new());
+            }
+            let until = found.next.map_or(deadline, |next| next.min(deadline));
+            // Never a zero sleep: a clock that stands still would make this a busy loop.
+            let pause = until.since(now).max(Duration::from_micros(50));
+            tokio::select! {
+                biased;
+                () = rung => {}
+                () = env.sleep(pause) => {}
+            }
+        }
+    }
+
     /// Rings for what has become possible.
     pub fn ring(&self, signals: Signals) {
         if signals.turns {
