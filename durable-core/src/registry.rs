@@ -218,9 +218,29 @@ fn output<O: Serialize, E: UserError>(result: Result<O, E>, what: &str) -> Handl
     Ok(Some(payload))
 }
 
-fn failed(failure: Failure) -> BoxFuture<'static, HandlerResult> {
-    Box::pin(std::future::ready(Err(failure)))
+/// Decodes the input, runs, encodes the output. Code whose input does not decode never runs.
+fn run<I, O, E, Fut>(
+    payload: Option<Payload>,
+    what: &'static str,
+    call: impl FnOnce(I) -> Fut,
+) -> BoxFuture<'static, HandlerResult>
+where
+    I: DeserializeOwned,
+    O: Serialize,
+    E: UserError,
+    Fut: Future<Output = Result<O, E>> + Send + 'static,
+{
+    match input(payload, what) {
+        Ok(value) => {
+            let run = call(value);
+            Box::pin(async move { output(run.await, what) })
+        }
+        Err(failure) => Box::pin(std::future::ready(Err(failure))),
+    }
 }
+
+const ACTIVITY: &str = "activity";
+const ORCHESTRATION: &str = "orchestration";
 
 struct TypedActivity<A>(A);
 
@@ -230,13 +250,7 @@ impl<A: Activity> ActivityHandler for TypedActivity<A> {
         ctx: ActivityContext,
         payload: Option<Payload>,
     ) -> BoxFuture<'static, HandlerResult> {
-        match input(payload, "activity") {
-            Ok(value) => {
-                let run = self.0.run(ctx, value);
-                Box::pin(async move { output(run.await, "activity") })
-            }
-            Err(failure) => failed(failure),
-        }
+        run(payload, ACTIVITY, |value| self.0.run(ctx, value))
     }
 }
 
@@ -248,13 +262,7 @@ impl<R: Orchestration> OrchestrationHandler for TypedOrchestration<R> {
         ctx: OrchestrationContext,
         payload: Option<Payload>,
     ) -> BoxFuture<'static, HandlerResult> {
-        match input(payload, "orchestration") {
-            Ok(value) => {
-                let run = self.0.run(ctx, value);
-                Box::pin(async move { output(run.await, "orchestration") })
-            }
-            Err(failure) => failed(failure),
-        }
+        run(payload, ORCHESTRATION, |value| self.0.run(ctx, value))
     }
 }
 
@@ -276,13 +284,7 @@ where
         ctx: ActivityContext,
         payload: Option<Payload>,
     ) -> BoxFuture<'static, HandlerResult> {
-        match input(payload, "activity") {
-            Ok(value) => {
-                let run = (self.run)(ctx, value);
-                Box::pin(async move { output(run.await, "activity") })
-            }
-            Err(failure) => failed(failure),
-        }
+        run(payload, ACTIVITY, |value| (self.run)(ctx, value))
     }
 }
 
@@ -304,12 +306,6 @@ where
         ctx: OrchestrationContext,
         payload: Option<Payload>,
     ) -> BoxFuture<'static, HandlerResult> {
-        match input(payload, "orchestration") {
-            Ok(value) => {
-                let run = (self.run)(ctx, value);
-                Box::pin(async move { output(run.await, "orchestration") })
-            }
-            Err(failure) => failed(failure),
-        }
+        run(payload, ORCHESTRATION, |value| (self.run)(ctx, value))
     }
 }
