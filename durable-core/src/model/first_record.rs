@@ -1,5 +1,7 @@
 //! The record that an instance begins with.
 
+use bytes::Bytes;
+
 use super::details::RecordDetails;
 use super::event::ExecutionStarted;
 use super::wire;
@@ -14,6 +16,18 @@ pub(crate) fn first_record(
     start: &ExecutionStarted,
     start_at: Option<Timestamp>,
 ) -> InstanceRecord {
+    let (mut record, details) = first_record_in_parts(instance, execution, start, start_at);
+    record.details = wire::encode_details(&details);
+    record
+}
+
+/// The same with its details beside it, for whoever changes them before they are stored.
+pub(crate) fn first_record_in_parts(
+    instance: InstanceId,
+    execution: ExecutionId,
+    start: &ExecutionStarted,
+    start_at: Option<Timestamp>,
+) -> (InstanceRecord, RecordDetails) {
     let details = RecordDetails {
         input: start.input.clone(),
         tags: start.tags.clone(),
@@ -21,7 +35,7 @@ pub(crate) fn first_record(
         start_at,
         ..RecordDetails::default()
     };
-    InstanceRecord {
+    let record = InstanceRecord {
         instance,
         execution,
         generation: start.generation,
@@ -34,6 +48,7 @@ pub(crate) fn first_record(
         parent: start.parent.as_ref().map(|p| p.instance.clone()),
         events: 0,
         revision: 0,
-        details: wire::encode_details(&details),
-    }
+        details: Bytes::new(),
+    };
+    (record, details)
 }

@@ -18,7 +18,7 @@ pub(crate) use details::check_tags;
 pub use details::{BlockReport, RecordDetails};
 pub use event::HistoryEvent;
 pub use failure::{Failure, FailureKind};
-pub(crate) use first_record::first_record;
+pub(crate) use first_record::{first_record, first_record_in_parts};
 pub use message::Message;
 pub use retry::RetryPolicy;
 pub use task::ActivityTask;

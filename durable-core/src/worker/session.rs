@@ -9,7 +9,7 @@ use crate::backend::{
 use crate::ids::LeaseToken;
 use crate::model::event::ExecutionStarted;
 use crate::model::wire::{self, WireError};
-use crate::model::{HistoryEvent, RecordDetails};
+use crate::model::{HistoryEvent, RecordDetails, first_record_in_parts};
 use crate::replay::{Execution, ForeignWake, Identity, TurnEnd};
 use crate::time::Timestamp;
 
@@ -62,28 +62,8 @@ impl Session {
         start: &ExecutionStarted,
         start_at: Option<Timestamp>,
     ) -> Self {
-        let record = InstanceRecord {
-            instance: work.lease.instance.clone(),
-            execution: work.execution,
-            generation: start.generation,
-            name: start.name.clone(),
-            version: start.version.clone(),
-            status: OrchestrationStatus::Pending,
-            created_at: start.created_at,
-            updated_at: start.created_at,
-            completed_at: None,
-            parent: start.parent.as_ref().map(|p| p.instance.clone()),
-            events: 0,
-            revision: 0,
-            details: bytes::Bytes::new(),
-        };
-        let details = RecordDetails {
-            input: start.input.clone(),
-            tags: start.tags.clone(),
-            parent: start.parent.clone(),
-            start_at,
-            ..RecordDetails::default()
-        };
+        let instance = work.lease.instance.clone();
+        let (record, details) = first_record_in_parts(instance, work.execution, start, start_at);
         Self { token: work.lease.token, execution: new_execution(shared, work), record, details }
     }
 
