@@ -6,7 +6,8 @@ mod engine;
 mod server;
 mod turns;
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -246,6 +247,28 @@ async fn half_of_a_transaction_that_the_power_tore_does_not_come_back() {
     server.kill();
     server.restart();
     assert_eq!(server.must(&["EXISTS", "torn"]).trim(), ":0", "half of it is back");
+}
+
+/// What is appended before may follow half of a transaction.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sent_to_a_server_that_has_started_anew_before_its_file_is_looked_at() {
+    let mut server = server_or_return!();
+    let backend = engine::connect(server.settings("p")).await.unwrap();
+    let client = Client::new(backend.clone());
+    engine::start(&client, "i", 1).await;
+    server.kill();
+    server.restart();
+    let mut monitor = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).unwrap();
+    monitor.write_all(b"MONITOR\r\n").unwrap();
+    let lines = BufReader::new(monitor).lines().map(Result::unwrap);
+    // It does not show that the file is to be written anew, only the question before.
+    let mut lines = lines.filter(|line| line.contains("EVALSHA") || line.contains("persistence"));
+    while client.start(engine::steps(), 1).id("j").send().await.is_err() {}
+    let first = lines.next().unwrap();
+    assert!(first.contains("persistence"), "{first}");
+    let info = server.must(&["INFO", "persistence"]);
+    let is_begun = info.contains("aof_rewrite_in_progress:1");
+    assert!(is_begun || !info.contains("aof_last_rewrite_time_sec:-1"), "{info}");
 }
 
 /// Waits until the server has written its file anew, which takes a second at least.
