@@ -25,6 +25,7 @@ pub(super) fn list() -> Vec<Check> {
         Q1 a_zero_wait_answers_at_once,
         Q1 a_wait_without_work_ends_empty_when_it_has_passed needs InjectedClock,
         Q1 a_task_is_not_handed_out_on_another_queue,
+        Q1 queues_that_differ_by_case_or_blanks_are_told_apart,
         Q1 a_task_is_handed_out_on_its_queue,
         Q1 a_receive_on_several_queues_gets_tasks_of_each,
         Q1 a_receive_on_no_queue_gets_nothing,
@@ -36,6 +37,7 @@ pub(super) fn list() -> Vec<Check> {
         Q2 every_delivery_has_a_fresh_token,
         Q6 an_abandoned_task_is_ready_at_once,
         Q6 an_abandoned_task_waits_for_its_delay,
+        Q6 an_abandoned_task_waits_for_the_last_part_of_a_second,
         Q6 an_abandoned_task_comes_back_after_its_delay,
         Q6 a_stale_token_cannot_abandon,
         Q6 abandoning_twice_answers_lost,
@@ -182,6 +184,25 @@ async fn a_task_is_not_handed_out_on_another_queue(h: Hub) -> Checked {
     h.no_activity("the other task is on another queue").await
 }
 
+async fn queues_that_differ_by_case_or_blanks_are_told_apart(h: Hub) -> Checked {
+    let names = ["gpu", "GPU", "gpu ", "g\u{fc}", "gu\u{308}"];
+    let inst = h.created("a").await?;
+    let mut step = h.step(&h.turn_of(&inst).await?);
+    for (seq, name) in (1..).zip(names) {
+        step = step.activity_on(name, seq, name)?;
+    }
+    step.apply().await?;
+    h.settle().await;
+    for name in names {
+        let queues = vec![QueueName::new(name)?];
+        let request = ReceiveActivities { queues, ..h.ask_activities(10, h.wait()) };
+        let found = h.activities(request).await?;
+        let found: Vec<_> = found.iter().map(|work| text(&work.body)).collect();
+        ensure_eq!(found, [name], "the tasks on the queue {name:?}");
+    }
+    Ok(())
+}
+
 async fn a_task_is_handed_out_on_its_queue(h: Hub) -> Checked {
     on_two_queues(&h).await?;
     let found = h.activities(ask_on(&h, &["gpu"])?).await?;
@@ -248,7 +269,8 @@ async fn delivery_rises_when_a_lease_ends(h: Hub) -> Checked {
 
 async fn delivery_rises_when_a_task_is_abandoned(h: Hub) -> Checked {
     h.scheduling("a", 1).await?;
-    for expected in 1..=3 {
+    // Further than the number after which work is set aside.
+    for expected in 1..=12 {
         let task = h.activity().await?;
         ensure_eq!(task.delivery, expected, "delivery");
         h.abandon_activity(&task.lease, Duration::ZERO).await?;
@@ -284,6 +306,15 @@ async fn an_abandoned_task_waits_for_its_delay(h: Hub) -> Checked {
     let at = h.later();
     h.abandon_activity(&task.lease, h.timings().delay).await?;
     h.no_activity_before(at, "the task was given back for later").await
+}
+
+async fn an_abandoned_task_waits_for_the_last_part_of_a_second(h: Hub) -> Checked {
+    let (_, task) = h.with_activity("a").await?;
+    let delay = Duration::from_millis(1_900);
+    let at = h.now() + delay;
+    h.abandon_activity(&task.lease, delay).await?;
+    h.pass(Duration::from_millis(1_200)).await;
+    h.no_activity_before(at, "the task was given back for 1.9 seconds").await
 }
 
 async fn an_abandoned_task_comes_back_after_its_delay(h: Hub) -> Checked {

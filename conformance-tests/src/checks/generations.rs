@@ -20,6 +20,7 @@ pub(super) fn list() -> Vec<Check> {
         T6 executions_lists_only_the_current_generation_when_none_is_kept,
         T6 generations_follow_each_other_many_times,
         T6 messages_without_execution_stay,
+        C6 messages_keep_their_order_into_the_next_generation,
         T6 messages_that_arrived_during_the_turn_stay,
         T6 consumed_messages_do_not_come_back,
         T6 messages_of_the_old_generation_vanish,
@@ -138,6 +139,20 @@ async fn messages_without_execution_stay(h: Hub) -> Checked {
     let work = h.turn_of(&inst).await?;
     h.step(&work).keep_messages().next(h.execution(), false)?.apply().await?;
     ensure_eq!(bodies(&h.turn_of(&inst).await?), ["event"], "the inbox");
+    Ok(())
+}
+
+async fn messages_keep_their_order_into_the_next_generation(h: Hub) -> Checked {
+    let inst = h.running("a").await?;
+    let texts = ["one", "two", "three", "four"];
+    h.tell(&inst, texts[0]).await?;
+    h.tell(&inst, texts[1]).await?;
+    let work = h.turn_of(&inst).await?;
+    h.tell(&inst, texts[2]).await?;
+    h.step(&work).keep_messages().next(h.execution(), false)?.apply().await?;
+    h.tell(&inst, texts[3]).await?;
+    h.settle().await;
+    ensure_eq!(bodies(&h.turn_of(&inst).await?), texts, "the inbox");
     Ok(())
 }
 

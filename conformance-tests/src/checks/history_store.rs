@@ -1,6 +1,6 @@
 //! Histories and records.
 
-use durable_core::backend::{HistoryRead, OrchestrationStatus};
+use durable_core::backend::{CommitOutcome, HistoryRead, OrchestrationStatus};
 
 use crate::check::{Check, Checked};
 use crate::driver::step::chunk;
@@ -21,6 +21,7 @@ pub(super) fn list() -> Vec<Check> {
         H1 reading_on_from_a_cursor_sees_later_commits,
         H1 the_last_page_has_no_cursor,
         H1 a_history_survives_the_end_of_its_instance,
+        T1 a_history_of_seventy_thousand_events_is_counted,
         H1 histories_of_instances_are_separate,
         T6 a_new_instance_has_one_execution,
         T6 an_absent_instance_has_no_executions,
@@ -254,6 +255,21 @@ async fn a_commit_without_record_moves_updated_at(h: Hub) -> Checked {
     let at = step.commit.at;
     step.apply().await?;
     ensure_eq!(h.record_of(&inst).await?.updated_at, at, "updated_at");
+    Ok(())
+}
+
+/// Adapters count events and do not look at them, so a large number costs nothing here.
+async fn a_history_of_seventy_thousand_events_is_counted(h: Hub) -> Checked {
+    let inst = h.running("a").await?;
+    write(&h, &inst, &[(70_000, "many"), (2, "two")]).await?;
+    ensure_eq!(h.record_of(&inst).await?.events, 70_003, "events in the record");
+    let work = h.woken(&inst, "go on").await?;
+    ensure_eq!(work.events, 70_003, "events in the turn");
+    let mut behind = h.step(&work).events(1, "behind").commit;
+    behind.expected_events -= 65_536;
+    ensure_eq!(h.commit(behind).await?, CommitOutcome::Conflict, "an outcome 65,536 events behind");
+    h.step(&work).events(1, "last").apply().await?;
+    ensure_eq!(h.history_texts(&inst).await?, ["turn", "many", "two", "last"], "the history");
     Ok(())
 }
 

@@ -36,6 +36,7 @@ pub(super) fn list() -> Vec<Check> {
         O11 an_abandoned_instance_is_ready_at_once,
         O11 an_abandoned_instance_keeps_its_messages,
         O11 an_abandoned_instance_waits_for_its_delay,
+        O11 an_abandoned_instance_waits_for_the_last_part_of_a_second,
         O11 an_abandoned_instance_comes_back_after_its_delay,
         O11 an_ordinary_message_does_not_end_the_delay,
         O11 a_control_message_ends_the_delay,
@@ -328,6 +329,16 @@ async fn an_abandoned_instance_waits_for_its_delay(h: Hub) -> Checked {
     let at = h.later();
     h.abandon(&work.lease, h.timings().delay).await?;
     h.no_turn_before(at, "the instance was given back for later").await
+}
+
+async fn an_abandoned_instance_waits_for_the_last_part_of_a_second(h: Hub) -> Checked {
+    let inst = h.created("a").await?;
+    let work = h.turn_of(&inst).await?;
+    let delay = Duration::from_millis(1_900);
+    let at = h.now() + delay;
+    h.abandon(&work.lease, delay).await?;
+    h.pass(Duration::from_millis(1_200)).await;
+    h.no_turn_before(at, "the instance was given back for 1.9 seconds").await
 }
 
 async fn an_abandoned_instance_comes_back_after_its_delay(h: Hub) -> Checked {

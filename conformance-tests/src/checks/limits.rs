@@ -34,6 +34,7 @@ pub(super) fn list() -> Vec<Check> {
         C9 the_largest_batch_of_commits_is_answered,
         H4 the_largest_page_is_answered,
         O8 the_most_messages_of_one_turn_are_handed_out,
+        T4 the_most_messages_of_one_turn_are_consumed,
         T5 a_commit_of_thousands_of_actions_is_whole,
         H1 a_long_history_is_read_whole,
         O7 a_full_inbox_refuses_messages,
@@ -242,6 +243,19 @@ async fn the_most_messages_of_one_turn_are_handed_out(h: Hub) -> Checked {
     h.step(&work).apply().await?;
     ensure!(!h.turn_of(&inst).await?.messages.is_empty(), "the rest is missing");
     Ok(())
+}
+
+async fn the_most_messages_of_one_turn_are_consumed(h: Hub) -> Checked {
+    let inst = h.running("a").await?;
+    flood(&h, &inst, MESSAGES_PER_TURN_MAX).await?;
+    let mut read = 0;
+    while read < MESSAGES_PER_TURN_MAX {
+        let work = h.turn_of(&inst).await?;
+        read += work.messages.len();
+        h.step(&work).apply().await?;
+    }
+    ensure_eq!(read, MESSAGES_PER_TURN_MAX, "messages read");
+    h.no_turn("every message was consumed").await
 }
 
 async fn a_commit_of_thousands_of_actions_is_whole(h: Hub) -> Checked {

@@ -117,10 +117,13 @@ async fn kept_generations_are_purged_too(h: Hub) -> Checked {
 
 async fn a_purge_leaves_other_instances_alone(h: Hub) -> Checked {
     let gone = h.completed("a").await?;
-    let names = ["a ", "aa", "A", "a/b", "a\u{0301}"];
+    // Some live, and some have ended and could be purged themselves.
     let mut others = Vec::new();
-    for name in names {
+    for name in ["a ", "aa", "A", "a/b", "a\u{0301}"] {
         others.push(h.running(name).await?);
+    }
+    for name in ["a:", "ab", "a b", "a/c", "a\u{0300}"] {
+        others.push(h.completed(name).await?);
     }
     h.purged(&gone).await?;
     for other in others {

@@ -15,6 +15,7 @@ pub(super) fn list() -> Vec<Check> {
         C7 a_timer_is_not_handed_out_early,
         C7 a_timer_does_not_wake_a_moment_before_its_time needs InjectedClock,
         C7 a_timer_is_handed_out_when_due,
+        C8 a_timer_of_part_of_a_second_is_handed_out_at_its_time needs InjectedClock,
         C8 a_due_timer_wakes_a_waiting_receive,
         C7 a_timer_in_the_past_is_handed_out_at_once,
         C7 a_timer_at_the_epoch_is_handed_out_at_once,
@@ -29,6 +30,7 @@ pub(super) fn list() -> Vec<Check> {
         T5 a_cancelled_timer_is_never_handed_out,
         T5 a_due_but_unread_timer_can_be_cancelled,
         T5 cancelling_one_timer_leaves_the_others,
+        T5 a_hundred_timers_are_cancelled_at_once,
         T5 a_timer_set_and_cancelled_in_one_commit_is_never_handed_out,
         T5 cancelling_an_unknown_timer_is_harmless,
         T5 cancelling_a_consumed_timer_is_harmless,
@@ -88,6 +90,18 @@ async fn a_timer_is_handed_out_when_due(h: Hub) -> Checked {
     let (inst, _) = with_timer(&h, "a").await?;
     h.pass_delay().await;
     ensure_eq!(bodies(&h.turn_of(&inst).await?), ["timer"], "the inbox");
+    Ok(())
+}
+
+async fn a_timer_of_part_of_a_second_is_handed_out_at_its_time(h: Hub) -> Checked {
+    let inst = h.running("a").await?;
+    let work = h.woken(&inst, "set a timer").await?;
+    let at = h.now() + Duration::from_micros(1_234_567);
+    h.step(&work).timer(1, at, "timer").apply().await?;
+    h.manual()?.set(at - Duration::from_micros(1));
+    h.no_turn("the timer is due in a microsecond").await?;
+    h.manual()?.set(at);
+    ensure_eq!(bodies(&h.turn_of(&inst).await?), ["timer"], "the inbox at the time");
     Ok(())
 }
 
@@ -221,6 +235,17 @@ async fn cancelling_one_timer_leaves_the_others(h: Hub) -> Checked {
     found.sort();
     ensure_eq!(found, ["one", "three"], "the inbox");
     Ok(())
+}
+
+async fn a_hundred_timers_are_cancelled_at_once(h: Hub) -> Checked {
+    let inst = h.running("a").await?;
+    let step = h.step(&h.woken(&inst, "set them").await?);
+    let (later, all) = (h.later(), 1..=101);
+    all.clone().fold(step, |step, seq| step.timer(seq, later, "timer")).apply().await?;
+    let step = h.step(&h.woken(&inst, "cancel them").await?);
+    all.fold(step, |step, seq| step.cancel(seq)).apply().await?;
+    h.pass_delay().await;
+    h.no_turn("all timers were cancelled").await
 }
 
 async fn a_timer_set_and_cancelled_in_one_commit_is_never_handed_out(h: Hub) -> Checked {

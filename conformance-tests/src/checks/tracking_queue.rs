@@ -24,6 +24,7 @@ pub(super) fn list() -> Vec<Check> {
         K2 a_record_cannot_be_acknowledged_twice,
         K2 a_stale_token_cannot_acknowledge,
         K2 acknowledging_one_record_leaves_the_others,
+        K2 acknowledging_a_later_record_leaves_the_earlier_one,
         C9 acknowledgements_of_a_batch_are_answered_in_order,
         K1 the_record_of_a_terminal_turn_is_handed_out,
         K1 records_stay_when_the_instance_ends,
@@ -196,6 +197,25 @@ async fn acknowledging_one_record_leaves_the_others(h: Hub) -> Checked {
     let first = h.tracking().await?;
     h.ack(&first).await?;
     ensure_eq!(text(&h.tracking().await?.body), "two", "the next record");
+    Ok(())
+}
+
+async fn acknowledging_a_later_record_leaves_the_earlier_one(h: Hub) -> Checked {
+    let (first, second) = (h.running("a").await?, h.running("b").await?);
+    track(&h, &first, &["one"]).await?;
+    track(&h, &second, &["two"]).await?;
+    let mut lent = h.trackings(ask_short(&h)).await?;
+    if lent.len() == 1 {
+        // Where the second is handed out only after the first, there is no later one to acknowledge.
+        return Ok(());
+    }
+    let later = lent.remove(1);
+    h.ack(&later).await?;
+    h.pass_lease().await;
+    let left = h.tracking().await?;
+    ensure_eq!(left.lease.record, lent[0].lease.record, "the record that comes back");
+    ensure_eq!(h.ack(&left).await?, AbandonOutcome::Done, "its acknowledgement");
+    ensure!(h.tracking_now(10).await?.is_empty(), "the acknowledged record comes back, too");
     Ok(())
 }
 

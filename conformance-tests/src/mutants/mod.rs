@@ -4,6 +4,8 @@
 //! that a real adapter might get wrong; the table names the checks that must fail for it.
 
 mod commits;
+mod habits;
+mod habits_table;
 mod queues;
 mod stores;
 mod strangers;
@@ -48,8 +50,8 @@ pub struct Mutant {
     /// Checks that must fail for it, by their full names.
     pub caught_by: &'static [&'static str],
     make: Make,
-    /// Every name opens the same hub.
-    one_hub: bool,
+    /// The hub that a name opens.
+    hub_of: fn(&HubName) -> HubName,
     /// Healthy until the hub is opened for the second time.
     in_second_life: bool,
 }
@@ -61,7 +63,7 @@ impl fmt::Debug for Mutant {
 }
 
 const fn mutant(name: &'static str, make: Make, caught_by: &'static [&'static str]) -> Mutant {
-    Mutant { name, caught_by, make, one_hub: false, in_second_life: false }
+    Mutant { name, caught_by, make, hub_of: HubName::clone, in_second_life: false }
 }
 
 #[derive(Debug)]
@@ -74,7 +76,7 @@ struct MutantStore {
 #[async_trait]
 impl Store for MutantStore {
     async fn open(&self, hub: &HubName, env: SharedEnv) -> BackendResult<Arc<dyn Backend>> {
-        let hub = if self.mutant.one_hub { HubName::default() } else { hub.clone() };
+        let hub = (self.mutant.hub_of)(hub);
         let inner = self.inner.open(&hub, Arc::clone(&env)).await?;
         let first_life = self.opened.lock().insert(hub);
         if self.mutant.in_second_life && first_life {
@@ -109,8 +111,15 @@ pub const HEALTHY: Mutant = mutant("healthy", |_| Box::new(Untouched), &[]);
 
 /// All mutants.
 pub fn mutants() -> Vec<Mutant> {
-    [of_commits().as_slice(), &of_queues(), &of_stores(), &subtle::list(), &strangers_table::list()]
-        .concat()
+    [
+        of_commits().as_slice(),
+        &of_queues(),
+        &of_stores(),
+        &subtle::list(),
+        &strangers_table::list(),
+        &habits_table::list(),
+    ]
+    .concat()
 }
 
 #[allow(clippy::too_many_lines, reason = "a table")]
@@ -471,7 +480,7 @@ fn of_stores() -> Vec<Mutant> {
             &["errors::read_records_on_a_closed_hub_is_closed"],
         ),
         Mutant {
-            one_hub: true,
+            hub_of: |_| HubName::default(),
             ..mutant(
                 "hub_names_ignored",
                 |_| Box::new(Untouched),

@@ -1,5 +1,7 @@
 //! Results, sequences, fan-outs, values that replay must repeat.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use durable_core::client::InstanceHandle;
@@ -7,7 +9,7 @@ use durable_core::model::Failure;
 use durable_core::replay::OrchestrationContext;
 use futures_util::future::join_all;
 
-use super::stage::{Stage, act, orch};
+use super::stage::{ACTIVITIES, Stage, act, orch};
 use super::{Scenario, scenarios};
 use crate::check::Checked;
 
@@ -18,12 +20,14 @@ pub(super) fn list() -> Vec<Scenario> {
         s02_an_activity_may_return_nothing,
         s03_a_sequence_runs_each_activity_once,
         s03_many_instances_run_sequences_at_once,
+        s04_an_instance_in_memory_is_not_replayed,
         s05_a_fan_out_keeps_its_order,
         s05_two_fan_outs_follow_each_other,
         s06_a_fan_out_of_a_thousand_is_committed,
         s07_two_hundred_activities_at_once_sum_up,
         s08_ids_and_times_are_the_same_at_replay,
         s08_the_time_does_not_run_backward,
+        s08_what_runs_again_is_said_to_be_replayed,
         s09_many_instances_wait_at_once,
         s10_an_activity_longer_than_its_lease_runs_once needs InjectedClock,
         s12_a_custom_status_is_visible_while_running_and_afterwards,
@@ -100,6 +104,45 @@ async fn s03_many_instances_run_sequences_at_once(s: Stage) -> Checked {
     Ok(())
 }
 
+/// Counts how often the code begins, and how often it comes to a step that is new.
+async fn beginnings_and_news(s: &Stage) -> Checked<(u64, u64)> {
+    let (begun, new) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+    let (begins, is_new) = (Arc::clone(&begun), Arc::clone(&new));
+    let code = move |ctx: OrchestrationContext, steps: u64| {
+        let (begins, is_new) = (Arc::clone(&begins), Arc::clone(&is_new));
+        async move {
+            begins.fetch_add(1, Ordering::SeqCst);
+            let mut n = 0;
+            for _ in 0..steps {
+                is_new.fetch_add(u64::from(!ctx.is_replaying()), Ordering::SeqCst);
+                n = ctx.call(act::<u64, u64>("inc"), n).await?;
+            }
+            Ok::<_, Failure>(n)
+        }
+    };
+    let _worker = s.worker().orchestration_fn("main", code).start().await?;
+    ensure_eq!(s.run::<u64, u64>("main", "a", 6).await?, 6, "the output");
+    Ok((begun.load(Ordering::SeqCst), new.load(Ordering::SeqCst)))
+}
+
+async fn s04_an_instance_in_memory_is_not_replayed(s: Stage) -> Checked {
+    let (begun, _) = beginnings_and_news(&s).await?;
+    if s.options.sticky_bytes == 0 {
+        ensure!(begun >= 7, "kept nowhere, the code began {begun} times in seven turns");
+    } else if s.options.sticky_bytes > 1 << 20 {
+        ensure_eq!(begun, 1, "how often the code began");
+    }
+    Ok(())
+}
+
+async fn s08_what_runs_again_is_said_to_be_replayed(mut s: Stage) -> Checked {
+    // The paranoid mode runs what is new twice.
+    s.options.paranoid = false;
+    let (_, new) = beginnings_and_news(&s).await?;
+    ensure_eq!(new, 6, "steps that were said to be new");
+    Ok(())
+}
+
 async fn fan_out(ctx: &OrchestrationContext, from: u64, width: u64) -> Result<Vec<u64>, Failure> {
     let calls = (from..from + width).map(|n| ctx.call(act::<u64, u64>("inc"), n));
     let results = join_all(calls.collect::<Vec<_>>()).await;
@@ -109,10 +152,10 @@ async fn fan_out(ctx: &OrchestrationContext, from: u64, width: u64) -> Result<Ve
 async fn s05_a_fan_out_keeps_its_order(s: Stage) -> Checked {
     let code = |ctx: OrchestrationContext, n: u64| async move { fan_out(&ctx, 0, n).await };
     let _worker = s.worker().orchestration_fn("main", code).start().await?;
-    let out: Vec<u64> = s.run("main", "a", 60_u64).await?;
+    let (handle, out) = s.run_a::<_, Vec<u64>>("main", 60_u64).await?;
     ensure_eq!(out, (1..=60).collect::<Vec<u64>>(), "the outputs");
     ensure_eq!(s.runs(), 60, "runs of the activity");
-    Ok(())
+    s.side_by_side(&handle, ACTIVITIES, 60).await
 }
 
 async fn s05_two_fan_outs_follow_each_other(s: Stage) -> Checked {
@@ -127,11 +170,11 @@ async fn s05_two_fan_outs_follow_each_other(s: Stage) -> Checked {
 }
 
 async fn s06_a_fan_out_of_a_thousand_is_committed(s: Stage) -> Checked {
-    let code = |ctx: OrchestrationContext, n: u64| async move {
-        Ok::<_, Failure>(fan_out(&ctx, 0, n).await?.len())
-    };
+    let code = |ctx: OrchestrationContext, n: u64| async move { fan_out(&ctx, 0, n).await };
     let _worker = s.worker().orchestration_fn("main", code).start().await?;
-    ensure_eq!(s.run::<u64, usize>("main", "a", 1_000).await?, 1_000, "the number of results");
+    let (handle, out) = s.run_a::<_, Vec<u64>>("main", 1_000_u64).await?;
+    ensure!(out.iter().copied().eq(1..=1_000), "the results are others, or in another order");
+    s.side_by_side(&handle, ACTIVITIES, 1_000).await?;
     Ok(())
 }
 
@@ -140,8 +183,9 @@ async fn s07_two_hundred_activities_at_once_sum_up(s: Stage) -> Checked {
         Ok::<_, Failure>(fan_out(&ctx, 0, 200).await?.iter().sum::<u64>())
     };
     let _worker = s.worker().orchestration_fn("main", code).start().await?;
-    ensure_eq!(s.run::<(), u64>("main", "a", ()).await?, 19_900 + 200, "the sum");
-    Ok(())
+    let (handle, sum) = s.run_a::<_, u64>("main", ()).await?;
+    ensure_eq!(sum, 19_900 + 200, "the sum");
+    s.side_by_side(&handle, ACTIVITIES, 200).await
 }
 
 async fn s08_ids_and_times_are_the_same_at_replay(s: Stage) -> Checked {
@@ -184,13 +228,21 @@ async fn s08_the_time_does_not_run_backward(s: Stage) -> Checked {
 async fn s09_many_instances_wait_at_once(s: Stage) -> Checked {
     let code = |ctx: OrchestrationContext, n: u64| async move {
         ctx.sleep(Duration::from_millis(300)).await;
-        Ok::<_, Failure>(n)
+        ctx.set_custom_status("waiting")?;
+        Ok::<_, Failure>(n + ctx.event::<u64>("go").await?)
     };
     let _worker = s.worker().orchestration_fn("main", code).start().await?;
     let mut handles = Vec::new();
     for n in 0..50 {
         let start = s.client.start(orch::<u64, u64>("main"), n).send();
         handles.push(start.await?);
+    }
+    // None goes on before all wait: where a wait occupied a worker, some would never come to it.
+    for handle in &handles {
+        s.until(handle, |status| status.raw_custom_status().is_some()).await?;
+    }
+    for handle in &handles {
+        handle.raise_event("go", &0).send().await?;
     }
     for (n, handle) in handles.iter().enumerate() {
         ensure_eq!(s.result(handle).await?, n as u64, "the output of instance {n}");
@@ -231,6 +283,10 @@ async fn s12_a_custom_status_is_visible_while_running_and_afterwards(s: Stage) -
     let _worker = s.worker().orchestration_fn("main", code).start().await?;
     let handle: InstanceHandle<(), Failure> = s.start("main", "a", ()).await?;
     s.until(&handle, |status| status.raw_custom_status().is_some()).await?;
+    let status = handle.status().await?;
+    ensure!(!status.status().is_terminal(), "it has ended before its event");
+    let status = status.custom_status::<String>()?;
+    ensure_eq!(status.as_deref(), Some("half way"), "the custom status while it runs");
     handle.raise_event("go", &1).send().await?;
     s.result(&handle).await?;
     let status = handle.status().await?.custom_status::<String>()?;
@@ -241,12 +297,14 @@ async fn s12_a_custom_status_is_visible_while_running_and_afterwards(s: Stage) -
 async fn s12_a_custom_status_may_be_removed(s: Stage) -> Checked {
     let code = |ctx: OrchestrationContext, (): ()| async move {
         ctx.set_custom_status(&1)?;
-        ctx.call(act::<u64, u64>("inc"), 1).await?;
+        ctx.event::<u64>("go").await?;
         ctx.clear_custom_status();
         Ok::<_, Failure>(())
     };
     let _worker = s.worker().orchestration_fn("main", code).start().await?;
     let handle: InstanceHandle<(), Failure> = s.start("main", "a", ()).await?;
+    s.until(&handle, |status| status.raw_custom_status().is_some()).await?;
+    handle.raise_event("go", &1).send().await?;
     s.result(&handle).await?;
     ensure!(handle.status().await?.raw_custom_status().is_none(), "the status is still there");
     Ok(())

@@ -10,7 +10,7 @@ use durable_core::model::{Failure, FailureKind, RetryPolicy};
 use durable_core::replay::{OrchestrationContext, TaskError};
 use futures_util::future::join_all;
 
-use super::stage::{Stage, act, orch};
+use super::stage::{CHILDREN, Stage, act, orch};
 use super::{Scenario, scenarios};
 use crate::check::Checked;
 
@@ -60,9 +60,9 @@ async fn parallel(ctx: OrchestrationContext, width: u64) -> Result<Vec<u64>, Fai
 async fn s13_children_run_in_parallel(s: Stage) -> Checked {
     let worker = s.worker().orchestration_fn("child", add).orchestration_fn("main", parallel);
     let _worker = worker.start().await?;
-    let out: Vec<u64> = s.run("main", "a", 10_u64).await?;
+    let (handle, out) = s.run_a::<_, Vec<u64>>("main", 10_u64).await?;
     ensure_eq!(out, (1..=10).collect::<Vec<u64>>(), "the outputs");
-    Ok(())
+    s.side_by_side(&handle, CHILDREN, 10).await
 }
 
 async fn s13_children_have_children(s: Stage) -> Checked {
@@ -176,7 +176,15 @@ async fn retried(s: Stage, id: Option<&'static str>) -> Checked {
     };
     let worker = s.worker().orchestration_fn("child", child).orchestration_fn("main", code);
     let _worker = worker.start().await?;
-    ensure_eq!(s.run::<u64, u64>("main", "a", 5).await?, 5, "the output");
+    let (handle, out) = s.run_a::<_, u64>("main", 5_u64).await?;
+    ensure_eq!(out, 5, "the output");
+    // A turn that is run again counts as a try of its own.
+    let tries = s.kinds(&handle).await?.iter().filter(|kind| **kind == CHILDREN.0).count();
+    ensure!((2..=3).contains(&tries), "{tries} children for two failures and a success");
+    if let Some(id) = id {
+        let status = s.client.instance(id)?.status().await?.status();
+        ensure_eq!(status, OrchestrationStatus::Completed, "the status of the last child");
+    }
     Ok(())
 }
 
@@ -234,15 +242,17 @@ async fn s17_a_detached_child_outlives_its_parent(s: Stage) -> Checked {
 async fn s18_a_hundred_children_run_at_once(s: Stage) -> Checked {
     let worker = s.worker().orchestration_fn("child", add).orchestration_fn("main", parallel);
     let _worker = worker.start().await?;
-    let out: Vec<u64> = s.run("main", "a", 100_u64).await?;
+    let (handle, out) = s.run_a::<_, Vec<u64>>("main", 100_u64).await?;
     ensure_eq!(out.iter().sum::<u64>(), 5_050, "the sum");
-    Ok(())
+    s.side_by_side(&handle, CHILDREN, 100).await
 }
 
 async fn s19_a_listing_may_leave_children_out(s: Stage) -> Checked {
     let worker = s.worker().orchestration_fn("child", add).orchestration_fn("main", parallel);
     let _worker = worker.start().await?;
     s.run::<u64, Vec<u64>>("main", "a", 3).await?;
+    let all = InstanceQuery { name: Some("child".to_owned()), ..InstanceQuery::default() };
+    ensure_eq!(s.hub.list(all).await?.len(), 3, "children listed");
     let roots = InstanceQuery { roots_only: true, ..InstanceQuery::default() };
     s.hub.listed(roots, &["a"]).await
 }

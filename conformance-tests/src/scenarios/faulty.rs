@@ -31,8 +31,9 @@ async fn steps(ctx: OrchestrationContext, count: u64) -> Result<u64, Failure> {
     Ok(n)
 }
 
-/// Runs a chain of activities on a worker with faults, and insists on one result each.
-async fn with_faults(s: &Stage, plan: FaultPlan) -> Checked {
+/// Runs a chain of activities on a worker with faults, and insists on one result each; the answer
+/// is the verbs that had a fault.
+async fn with_faults(s: &Stage, plan: FaultPlan) -> Checked<Vec<&'static str>> {
     s.hurry();
     let faulty = FaultyBackend::new(s.hub.shared_backend(), Arc::clone(&s.env), plan);
     let faulty = Arc::new(faulty);
@@ -41,8 +42,9 @@ async fn with_faults(s: &Stage, plan: FaultPlan) -> Checked {
     let handle: InstanceHandle<u64, Failure> = s.start("main", "a", 6_u64).await?;
     ensure_eq!(s.result(&handle).await?, 6, "the output");
     once_each(&handle, 6).await?;
-    ensure!(!faulty.injected().is_empty(), "no fault was injected");
-    Ok(())
+    let verbs: Vec<_> = faulty.injected().iter().map(|injected| injected.verb).collect();
+    ensure!(!verbs.is_empty(), "no fault was injected");
+    Ok(verbs)
 }
 
 /// Whether history shows so many activities, each with one result, and one end.
@@ -55,29 +57,33 @@ async fn once_each(handle: &InstanceHandle<u64, Failure>, steps: usize) -> Check
     Ok(())
 }
 
-/// Not so often that the instance is set aside as poison.
-fn every_third(fault: Fault) -> FaultPlan {
-    FaultPlan::at((0..6).map(|n| (2 + 3 * n, fault))).with_stall(Duration::from_millis(100))
+/// Faults at the first, the third and the fifth call of a verb, and at some calls of others: not
+/// so often that the instance is set aside as poison.
+async fn at_every_other(s: &Stage, verb: &'static str, kinds: [Fault; 3]) -> Checked {
+    let of_verb = [0, 2, 4].into_iter().zip(kinds).map(|(nth, fault)| (verb, nth, fault));
+    let others = [("receive_turns", 1, kinds[0]), ("receive_activities", 1, kinds[0])];
+    let plan = FaultPlan::nths_of(of_verb.chain(others));
+    let verbs = with_faults(s, plan.with_stall(Duration::from_millis(100))).await?;
+    ensure_eq!(verbs.iter().filter(|v| **v == verb).count(), 3, "faults at {verb}, of {verbs:?}");
+    Ok(())
 }
 
 async fn s51_a_failed_first_commit_is_tried_again(mut s: Stage) -> Checked {
     // Giving the work back may fail, too.
     s.options.lease = s.hub.timings().lease_short;
-    with_faults(&s, every_third(Fault::FailBefore)).await
+    at_every_other(&s, "commit_turns", [Fault::FailBefore; 3]).await
 }
 
 async fn s51_a_commit_that_was_applied_and_reported_failed_counts_once(mut s: Stage) -> Checked {
     // A receive whose answer is lost leaves its work on loan.
     s.options.lease = s.hub.timings().lease_short;
-    with_faults(&s, every_third(Fault::FailAfter)).await
+    at_every_other(&s, "commit_turns", [Fault::FailAfter; 3]).await
 }
 
 async fn s53_a_failed_completion_is_tried_again_and_counts_once(mut s: Stage) -> Checked {
     s.options.lease = s.hub.timings().lease_short;
-    let kinds = [Fault::FailBefore, Fault::FailAfter, Fault::Duplicate, Fault::Drop];
-    // By number, not by dice: however few calls there are, some have a fault.
-    let plan = FaultPlan::at((2..60).step_by(5).enumerate().map(|(n, call)| (call, kinds[n % 4])));
-    with_faults(&s, plan).await
+    let kinds = [Fault::FailBefore, Fault::FailAfter, Fault::Drop];
+    at_every_other(&s, "commit_activities", kinds).await
 }
 
 /// A worker stands still before a call of this verb; another one finishes its work, and what
@@ -119,5 +125,6 @@ async fn s61_the_loops_of_a_worker_survive_errors(mut s: Stage) -> Checked {
     s.options.lease = s.hub.timings().lease_short;
     // Whatever the loops call first fails, several times in a row.
     let plan = FaultPlan::at((0..8).map(|n| (n, Fault::FailBefore)));
-    with_faults(&s, plan).await
+    with_faults(&s, plan).await?;
+    Ok(())
 }

@@ -39,6 +39,11 @@ impl Drop for Stage {
     }
 }
 
+/// Events that begin and end an activity, a child, a timer.
+pub(super) const ACTIVITIES: (&str, &str) = ("ActivityScheduled", "ActivityCompleted");
+pub(super) const CHILDREN: (&str, &str) = ("ChildScheduled", "ChildCompleted");
+pub(super) const TIMERS: (&str, &str) = ("TimerCreated", "TimerFired");
+
 pub(super) fn act<I, O>(name: &str) -> NamedActivity<I, O, Failure>
 where
     I: Serialize,
@@ -145,6 +150,21 @@ impl Stage {
         self.get("the result", handle.result()).await
     }
 
+    /// Starts the instance `a` and waits for its result.
+    pub(super) async fn run_a<I, O>(
+        &self,
+        name: &str,
+        input: I,
+    ) -> Checked<(InstanceHandle<O, Failure>, O)>
+    where
+        I: Serialize,
+        O: DeserializeOwned,
+    {
+        let handle = self.start(name, "a", input).await?;
+        let out = self.result(&handle).await?;
+        Ok((handle, out))
+    }
+
     pub(super) async fn result<O: DeserializeOwned>(
         &self,
         handle: &InstanceHandle<O, Failure>,
@@ -173,6 +193,32 @@ impl Stage {
     ) -> Checked<InstanceStatus> {
         let reached = handle.wait_until(|s| s.status() == wanted);
         self.get(&format!("the status {wanted:?}"), reached).await
+    }
+
+    /// The kinds of the events of a history.
+    pub(super) async fn kinds<O>(
+        &self,
+        handle: &InstanceHandle<O, Failure>,
+    ) -> Checked<Vec<&'static str>> {
+        Ok(handle.history().collect().await?.iter().map(|e| e.event.kind()).collect())
+    }
+
+    /// Insists that all things of one kind were begun before the first of them ended, and that each
+    /// has one end.
+    pub(super) async fn side_by_side<O>(
+        &self,
+        handle: &InstanceHandle<O, Failure>,
+        (begun, ended): (&str, &str),
+        count: usize,
+    ) -> Checked {
+        let kinds = self.kinds(handle).await?;
+        let number = |wanted| kinds.iter().filter(|kind| **kind == wanted).count();
+        ensure_eq!(number(begun), count, "{begun} in history");
+        ensure_eq!(number(ended), count, "{ended} in history");
+        let last = kinds.iter().rposition(|kind| *kind == begun);
+        let first = kinds.iter().position(|kind| *kind == ended);
+        ensure!(last < first, "the last {begun} comes after the first {ended}");
+        Ok(())
     }
 
     /// Waits until a condition of the status holds.

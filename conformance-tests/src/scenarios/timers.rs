@@ -6,7 +6,7 @@ use durable_core::model::Failure;
 use durable_core::replay::OrchestrationContext;
 use durable_core::time::Timestamp;
 
-use super::stage::{Stage, act};
+use super::stage::{Stage, TIMERS, act};
 use super::{Scenario, scenarios};
 use crate::check::Checked;
 
@@ -40,13 +40,18 @@ async fn s29_a_timer_lasts_at_least_as_long_as_asked(s: Stage) -> Checked {
 
 async fn s29_timers_follow_each_other(s: Stage) -> Checked {
     let code = |ctx: OrchestrationContext, count: u64| async move {
+        let before = ctx.now();
         for _ in 0..count {
             ctx.sleep(Duration::from_millis(20)).await;
         }
-        Ok::<_, Failure>(count)
+        Ok::<_, Failure>(ctx.now().since(before).as_millis() as u64)
     };
     let _worker = s.worker().orchestration_fn("main", code).start().await?;
-    ensure_eq!(s.run::<u64, u64>("main", "a", 10).await?, 10, "the output");
+    let (handle, slept) = s.run_a::<_, u64>("main", 10_u64).await?;
+    ensure!(slept >= 200, "ten timers of 20 ms took {slept} ms");
+    let kinds = s.kinds(&handle).await?;
+    let timers: Vec<_> = kinds.into_iter().filter(|k| [TIMERS.0, TIMERS.1].contains(k)).collect();
+    ensure_eq!(timers, [TIMERS.0, TIMERS.1].repeat(10), "the timers in history");
     Ok(())
 }
 
@@ -59,8 +64,9 @@ async fn s29_timers_run_side_by_side(s: Stage) -> Checked {
         Ok::<_, Failure>(count)
     };
     let _worker = s.worker().orchestration_fn("main", code).start().await?;
-    ensure_eq!(s.run::<u64, u64>("main", "a", 50).await?, 50, "the output");
-    Ok(())
+    let (handle, out) = s.run_a::<_, u64>("main", 50_u64).await?;
+    ensure_eq!(out, 50, "the output");
+    s.side_by_side(&handle, TIMERS, 50).await
 }
 
 async fn s30_a_given_up_timer_does_not_hold_the_end_up(s: Stage) -> Checked {
@@ -88,7 +94,16 @@ async fn s30_the_loser_of_a_race_is_forgotten(s: Stage) -> Checked {
         Ok(n)
     };
     let _worker = s.worker().orchestration_fn("main", code).start().await?;
-    ensure_eq!(s.run::<u64, u64>("main", "a", 1).await?, 4, "the output");
+    let (handle, out) = s.run_a::<_, u64>("main", 1_u64).await?;
+    ensure_eq!(out, 4, "the output");
+    // More than the limits pass, and none of the three timers is heard of again.
+    let before = s.kinds(&handle).await?;
+    ensure!(!before.contains(&TIMERS.1), "a timer fired: {before:?}");
+    if s.hub.capabilities().injected_clock {
+        s.hub.pass(Duration::from_secs(48 * 3600)).await;
+        s.hub.grace().await;
+        ensure_eq!(s.kinds(&handle).await?, before, "the history after the limits");
+    }
     Ok(())
 }
 
