@@ -98,7 +98,13 @@ impl Hub {
                 },
             };
             if head.outbox.is_some() {
-                // Whoever committed is bringing it out, or has died.
+                // Whoever committed is bringing it out, or has died. If it is somebody here, it
+                // need not be done twice.
+                let Some(_alone) = self.try_commit_alone(instance) else {
+                    let at = self.now() + Duration::from_secs(1);
+                    self.turns.lock().push_due(at, instance);
+                    return Ok(None);
+                };
                 known = self.bring_out(&head).await?;
                 continue;
             }

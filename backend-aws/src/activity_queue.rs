@@ -37,7 +37,9 @@ impl Hub {
         let mut tasks = self.tasks.lock();
         for (queue, task) in claims.tasks {
             let (instance, item) = (claims.instance.clone(), Arc::clone(&claims.item));
-            tasks.push_due(at, &queue, TaskPlace { instance, item, task });
+            let place = TaskPlace { instance, item, task };
+            tasks.not_claimed(&place);
+            tasks.push_due(at, &queue, place);
         }
     }
 

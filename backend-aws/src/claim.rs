@@ -169,7 +169,12 @@ impl Hub {
                     let load = holder.map(|holder| holder.load).unwrap_or_default();
                     wanted.retain(|w| {
                         let task = load.task(w.task);
-                        task.is_some_and(|task| !self.is_for_later(claims, w, task, now))
+                        let stays =
+                            task.is_some_and(|task| !self.is_for_later(claims, w, task, now));
+                        if !stays {
+                            self.tasks.lock().not_claimed(&claims.place(w.task));
+                        }
+                        stays
                     });
                     if wanted.is_empty() {
                         break;
@@ -180,10 +185,13 @@ impl Hub {
         {
             let again = self.now() + Duration::from_millis(100);
             let mut tasks = self.tasks.lock();
+            if done.is_none() {
+                wanted.iter().for_each(|w| tasks.not_claimed(&claims.place(w.task)));
+            }
             for w in &wanted {
                 let place = claims.place(w.task);
                 if done.is_some() {
-                    tasks.watch(Loan { token: w.token, until }, &w.queue, place);
+                    tasks.claimed(Loan { token: w.token, until }, &w.queue, place);
                 } else {
                     tasks.push_due(again, &w.queue, place);
                 }

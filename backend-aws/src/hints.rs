@@ -103,6 +103,9 @@ pub(crate) struct TaskHints {
     queued: HashSet<TaskPlace>,
     due: BTreeSet<(Timestamp, QueueName, TaskPlace)>,
     loans: LoanEnds<(QueueName, TaskPlace)>,
+    /// Those that this process is claiming or has on loan from a claim. Looking at them again
+    /// would be in vain; when the claim fails or the loan ends they are looked at anyway.
+    claimed: HashSet<TaskPlace>,
 }
 
 impl TaskHints {
@@ -113,11 +116,34 @@ impl TaskHints {
 
     /// A loan is over.
     pub(crate) fn over(&mut self, token: LeaseToken) {
-        self.loans.over(token);
+        if let Some((_, place)) = self.loans.over(token) {
+            self.claimed.remove(&place);
+        }
+    }
+
+    /// A claim has succeeded: the task is looked at again when its loan ends.
+    pub(crate) fn claimed(&mut self, loan: Loan, queue: &QueueName, place: TaskPlace) {
+        if self.loans.is_full() {
+            self.claimed.remove(&place);
+        }
+        self.watch(loan, queue, place);
+    }
+
+    /// Whether this process is claiming it or has it on loan from a claim.
+    pub(crate) fn is_claimed(&self, place: &TaskPlace) -> bool {
+        self.claimed.contains(place)
+    }
+
+    /// A claim has failed.
+    pub(crate) fn not_claimed(&mut self, place: &TaskPlace) {
+        self.claimed.remove(place);
     }
 
     pub(crate) fn push(&mut self, queue: &QueueName, place: TaskPlace) -> bool {
-        if self.queued.len() >= HINTS_MAX || !self.queued.insert(place.clone()) {
+        if self.is_claimed(&place)
+            || self.queued.len() >= HINTS_MAX
+            || !self.queued.insert(place.clone())
+        {
             return false;
         }
         self.queues.entry(queue.clone()).or_default().push_back(place);
@@ -140,17 +166,19 @@ impl TaskHints {
             self.push(&queue, place);
         }
         while let Some((queue, place)) = self.loans.pop(now) {
+            self.claimed.remove(&place);
             self.push(&queue, place);
         }
     }
 
-    /// The oldest of these queues.
+    /// The oldest of these queues, to be claimed.
     pub(crate) fn pop(&mut self, queues: &[QueueName]) -> Option<(QueueName, TaskPlace)> {
         for name in queues {
             if let Some(queue) = self.queues.get_mut(name)
                 && let Some(place) = queue.pop_front()
             {
                 self.queued.remove(&place);
+                self.claimed.insert(place.clone());
                 if queue.is_empty() {
                     self.queues.remove(name);
                 }
@@ -167,5 +195,57 @@ impl TaskHints {
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         let due = self.due.first().map(|(at, ..)| *at);
         [due, self.loans.next()].into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(seq: u64) -> TaskPlace {
+        let task = MessageId { source: 1, seq };
+        TaskPlace { instance: InstanceId::new("a").unwrap(), item: Arc::from("M"), task }
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_micros(seconds * 1_000_000)
+    }
+
+    /// Hints with one task that is being claimed.
+    fn claiming(queues: &[QueueName]) -> TaskHints {
+        let mut hints = TaskHints::default();
+        assert!(hints.push(&queues[0], place(1)));
+        assert_eq!(hints.pop(queues).map(|(_, place)| place), Some(place(1)));
+        assert!(!hints.push(&queues[0], place(1)), "it is being claimed");
+        hints
+    }
+
+    #[test]
+    fn a_task_on_loan_here_is_looked_at_when_the_loan_ends_and_not_before() {
+        let queues = [QueueName::default()];
+        let mut hints = claiming(&queues);
+        let loan = Loan { token: LeaseToken(5), until: at(10) };
+        hints.claimed(loan, &queues[0], place(1));
+        assert!(!hints.push(&queues[0], place(1)), "it is on loan");
+        assert_eq!(hints.next_due(), Some(at(10)));
+        hints.advance(at(10));
+        assert_eq!(hints.pop(&queues).map(|(_, place)| place), Some(place(1)));
+    }
+
+    #[test]
+    fn a_task_is_looked_at_again_when_its_loan_is_over_or_was_not_to_be_had() {
+        let queues = [QueueName::default()];
+        let mut hints = claiming(&queues);
+        hints.claimed(Loan { token: LeaseToken(5), until: at(10) }, &queues[0], place(1));
+        hints.over(LeaseToken(5));
+        assert!(hints.push(&queues[0], place(1)));
+        let mut hints = claiming(&queues);
+        hints.not_claimed(&place(1));
+        assert!(hints.push(&queues[0], place(1)));
+        let mut hints = claiming(&queues);
+        hints.not_claimed(&place(1));
+        hints.push_due(at(3), &queues[0], place(1));
+        hints.advance(at(3));
+        assert!(hints.any(&queues));
     }
 }

@@ -175,6 +175,15 @@ impl Hub {
         self.committing[place].lock().await
     }
 
+    /// The same, unless one is under way: `None` then.
+    pub(crate) fn try_commit_alone(
+        &self,
+        instance: &InstanceId,
+    ) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let place = crc32c::crc32c(instance.as_str().as_bytes()) as usize % COMMIT_LOCKS;
+        self.committing[place].try_lock().ok()
+    }
+
     /// Remembers that a completion cannot take the loan of an instance.
     pub(crate) fn set_unready(&self, instance: &InstanceId) {
         let mut unready = self.unready.lock();

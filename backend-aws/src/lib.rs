@@ -54,6 +54,7 @@ mod turn_update;
 mod update;
 mod url;
 mod values;
+mod weight;
 
 pub use backend::AwsBackend;
 pub use config::{AwsCredentials, AwsSettings};

@@ -28,7 +28,7 @@ impl<P> LoanEnds<P> {
     /// is earlier than all others.
     pub(crate) fn watch(&mut self, token: LeaseToken, until: Timestamp, place: P) -> bool {
         self.over(token);
-        if self.loans.len() >= LOANS_MAX {
+        if self.is_full() {
             return false;
         }
         let earliest = self.ends.first().is_none_or(|(first, _)| until < *first);
@@ -37,11 +37,16 @@ impl<P> LoanEnds<P> {
         earliest
     }
 
-    /// The loan is over, whether or not it has ended.
-    pub(crate) fn over(&mut self, token: LeaseToken) {
-        if let Some((until, _)) = self.loans.remove(&token.0) {
-            self.ends.remove(&(until, token.0));
-        }
+    /// Whether no further loan is watched.
+    pub(crate) fn is_full(&self) -> bool {
+        self.loans.len() >= LOANS_MAX
+    }
+
+    /// The loan is over, whether or not it has ended. What was on loan, if it was watched.
+    pub(crate) fn over(&mut self, token: LeaseToken) -> Option<P> {
+        let (until, place) = self.loans.remove(&token.0)?;
+        self.ends.remove(&(until, token.0));
+        Some(place)
     }
 
     /// The next loan that has ended.
@@ -72,8 +77,8 @@ mod tests {
         let mut ends = LoanEnds::default();
         assert!(ends.watch(LeaseToken(1), at(5), "a"));
         assert!(!ends.watch(LeaseToken(2), at(6), "b"));
-        ends.over(LeaseToken(1));
-        ends.over(LeaseToken(1));
+        assert_eq!(ends.over(LeaseToken(1)), Some("a"));
+        assert_eq!(ends.over(LeaseToken(1)), None);
         assert_eq!(ends.next(), Some(at(6)));
         assert_eq!(ends.pop(at(5)), None);
         assert_eq!(ends.pop(at(6)), Some("b"));

@@ -152,9 +152,14 @@ async fn hear_tasks(hub: &Hub, rung: Vec<Rung>) {
                 for task in tasks {
                     let (instance, item) = (instance.clone(), Arc::clone(&item));
                     let place = TaskPlace { instance, item, task };
+                    if hints.is_claimed(&place) {
+                        continue;
+                    }
                     held.entry(place.clone()).or_default().push(Arc::clone(&handle));
                     hints.push(&queue, place);
                 }
+                // Nobody needs it any more when all its tasks are in hand here.
+                useless.extend(Arc::into_inner(handle));
             }
         }
     }

@@ -15,21 +15,15 @@ use crate::head::{Head, Task};
 use crate::schema;
 use crate::table::damaged;
 use crate::update::{Update, binary};
-use crate::values::{Body, RecordBody};
+use crate::values::{Body, Message, RecordBody};
+use crate::weight::{self, UNIT};
 use durable_core::backend::sealed::{Damaged, Decoded, Get, Put};
-
-/// What one unit of writing pays for, in bytes.
-const UNIT: usize = 1_024;
 
 /// A tail has no more than this, however large its head is.
 const TAIL_MAX: usize = 1_024;
 
 /// Bytes of a head beside what is counted one by one: names and numbers.
 const HEAD_FIXED: usize = 105;
-
-/// Bytes of a task, of a timer or of a message beside its content.
-const TASK_FIXED: usize = 122;
-const MESSAGE_FIXED: usize = 115;
 
 /// Chunks as they stand in a head.
 pub(crate) fn seal(chunks: &[HistoryChunk]) -> Vec<u8> {
@@ -82,7 +76,7 @@ impl Ending {
                 vec![next.chunk.clone()]
             }
         };
-        if fits(&kept, weight(commit, head)) {
+        if fits(&kept, head_weight(commit, head)) {
             ending.tail = Some(kept);
         } else {
             let (execution, first) =
@@ -109,13 +103,8 @@ fn fits(chunks: &[HistoryChunk], weight: usize) -> bool {
     more <= TAIL_MAX && (weight + more).div_ceil(UNIT) <= weight.div_ceil(UNIT)
 }
 
-fn task_weight(queue: &str, body: usize) -> usize {
-    TASK_FIXED + queue.len() + body.min(INLINE_MAX)
-}
-
-/// About how many bytes the head will have after the commit, without a tail. When this is wrong
-/// it costs money, nothing else.
-fn weight(commit: &TurnCommit, head: &Head) -> usize {
+/// About how many bytes the head will have after the commit, without a tail.
+fn head_weight(commit: &TurnCommit, head: &Head) -> usize {
     let at_end = commit.record.as_ref().is_some_and(|record| record.status.is_terminal());
     let record = commit.record.as_ref().map_or(head.record.len(), |record| {
         let details = Body::Inline(record.details.slice(..record.details.len().min(INLINE_MAX)));
@@ -127,15 +116,13 @@ fn weight(commit: &TurnCommit, head: &Head) -> usize {
     }
     let gone: HashSet<_> = commit.consumed.iter().chain(&commit.cancelled).copied().collect();
     let stays = |task: &&Task| commit.next.is_none() && !gone.contains(&task.id);
-    let tasks = head.load.tasks.iter().filter(stays);
-    let tasks = tasks.map(|t| task_weight(t.body.queue.as_str(), t.body.body.length()));
-    let new_tasks = commit.activities.iter().map(|e| task_weight(e.queue.as_str(), e.body.len()));
+    let tasks = head.load.tasks.iter().filter(stays).map(Task::weight);
+    let new_tasks = commit.activities.iter().map(weight::of_task);
     let messages = head.load.inbox.iter().chain(&head.load.delayed);
-    let messages = messages.filter(|m| !gone.contains(&m.id)).map(|m| m.body.length());
+    let messages = messages.filter(|m| !gone.contains(&m.id)).map(Message::weight);
     let own = commit.messages.iter().filter(|m| m.target == head.instance);
-    let messages = messages.chain(own.map(|m| m.body.len()));
-    let messages = messages.map(|length| MESSAGE_FIXED + length.min(INLINE_MAX));
-    base + tasks.chain(new_tasks).chain(messages).sum::<usize>()
+    let all = tasks.chain(new_tasks).chain(messages).chain(own.map(weight::of_message));
+    base + all.sum::<usize>()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use durable_core::backend::{
     ActivityLease, ActivityWork, BackendResult, Disposition, Envelope, TurnCommit,
 };
-use durable_core::ids::{LeaseToken, MessageId, QueueName};
+use durable_core::ids::{InstanceId, LeaseToken, MessageId, QueueName};
 use durable_core::time::Timestamp;
 use foldhash::HashSet;
 
@@ -16,12 +16,16 @@ use crate::hub::{Hub, Lent};
 use crate::outbox::{Chore, Outbox, seal_chores};
 use crate::update::{Update, binary, id, number};
 use crate::values::{Body, Message, RecordBody, id_text};
+use crate::weight::UNIT;
 
 /// Tasks in the head; with more of them all of a turn go into pages.
 const NEAR_TASKS: usize = 8;
 
-/// Tasks or timers in one page: changing one costs what the page weighs.
+/// Tasks or timers in one page at most.
 const PAGE_ITEMS: usize = 8;
+
+/// Bytes of a page beside what is in it, its key above all.
+const PAGE_FIXED: usize = 130;
 
 /// What a turn changes.
 #[derive(Debug)]
@@ -91,13 +95,35 @@ fn page_chores(
 }
 
 /// Pages for tasks and timers that the head has no room for.
-fn new_pages(tasks: &[Task], timers: &[Message]) -> Vec<Chore> {
-    let of_tasks = tasks.chunks(PAGE_ITEMS).map(|tasks| {
+fn new_pages(instance: &InstanceId, tasks: &[Task], timers: &[Message]) -> Vec<Chore> {
+    let page = PAGE_FIXED + instance.as_str().len();
+    let of_tasks = in_units(page, tasks, Task::weight).into_iter().map(|tasks| {
         let tasks = tasks.iter().map(|t| (t.id, t.visible_at, t.body.clone())).collect();
         Chore::Page(Vec::new(), tasks)
     });
-    let of_timers = timers.chunks(PAGE_ITEMS).map(|t| Chore::Page(t.to_vec(), Vec::new()));
-    of_tasks.chain(of_timers).collect()
+    let of_timers = in_units(page, timers, Message::weight).into_iter();
+    of_tasks.chain(of_timers.map(|t| Chore::Page(t.to_vec(), Vec::new()))).collect()
+}
+
+/// Groups that one unit of writing pays for each, as far as that is possible: each change of one
+/// of a group costs what the whole page weighs.
+fn in_units<T>(page: usize, all: &[T], weight: impl Fn(&T) -> usize) -> Vec<&[T]> {
+    let mut groups = Vec::new();
+    let mut rest = all;
+    while let Some(first) = rest.first() {
+        let (mut count, mut sum) = (1, page + weight(first));
+        while let Some(next) = rest.get(count).filter(|_| count < PAGE_ITEMS) {
+            sum += weight(next);
+            if sum > UNIT {
+                break;
+            }
+            count += 1;
+        }
+        let (group, others) = rest.split_at(count);
+        groups.push(group);
+        rest = others;
+    }
+    groups
 }
 
 /// The record of a commit as it is stored.
@@ -156,7 +182,7 @@ impl Hub {
         if at_end && (head.has_pages() || !lent.pages.is_empty()) {
             chores.push(Chore::DropPages);
         }
-        chores.extend(new_pages(&far_tasks, &far));
+        chores.extend(new_pages(instance, &far_tasks, &far));
         let adds_pages = !far_tasks.is_empty() || !far.is_empty();
         let tracked =
             commit.tracking.as_ref().map(|_| self.stamp().as_micros().max(head.tracked + 1));
@@ -396,5 +422,20 @@ impl Plan {
         let messages = messages.filter(|m| self.at_end || gone.contains(&m.id)).map(|m| &m.body);
         let tasks = load.tasks.iter().filter(|t| self.at_end || gone.contains(&t.id));
         messages.chain(tasks.map(|t| &t.body.body)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_costs_one_unit_unless_a_single_task_costs_more() {
+        let weights = [400, 400, 50, 900, 2_000, 10, 10];
+        let groups = in_units(150, &weights, |weight| *weight);
+        assert_eq!(groups, [&[400, 400, 50][..], &[900], &[2_000], &[10, 10]].as_slice());
+        let groups = in_units(150, &[1; 20], |weight| *weight);
+        assert_eq!(groups.iter().map(|group| group.len()).collect::<Vec<_>>(), [8, 8, 4]);
+        assert!(in_units(150, &[], |weight: &usize| *weight).is_empty());
     }
 }

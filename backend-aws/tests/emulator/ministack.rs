@@ -5,8 +5,10 @@ use std::process::Command;
 
 use super::child::Process;
 
+/// Its interpreter. The script beside it names the place where it was installed, and the folder
+/// may have been moved or copied since.
 fn program() -> PathBuf {
-    super::installed("ministack").join("bin").join("ministack")
+    super::installed("ministack").join("bin").join("python")
 }
 
 pub(crate) fn missing() -> Option<String> {
@@ -18,6 +20,7 @@ pub(crate) fn start() -> (Process, String) {
     Process::start(|port, _dir| {
         let mut command = Command::new(program());
         command
+            .args(["-m", "ministack"])
             .env("BIND_HOST", "127.0.0.1")
             .env("GATEWAY_PORT", port.to_string())
             .env("SERVICES", "dynamodb,sqs")
