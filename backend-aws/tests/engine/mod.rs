@@ -52,6 +52,9 @@ pub(crate) fn fan() -> NamedOrchestration<(u32, String), u32, Failure> {
 pub(crate) async fn worker(backend: Arc<dyn Backend>, lease: Option<Duration>) -> Worker {
     let mut options = WorkerOptions::default();
     options.lease = lease.unwrap_or(options.lease);
+    // Workers that are killed again and again, or get no processor, are no poison: ten fetches
+    // without a commit are soon reached, and an instance would be set aside (DT0013).
+    options.deliveries_max = 1_000;
     Worker::builder(backend)
         .options(options)
         .activity_fn(
