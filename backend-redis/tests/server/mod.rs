@@ -211,6 +211,11 @@ impl Server {
                 if said.contains("the truncated file is not the last file") {
                     break;
                 }
+                // While it was away, a connection to somewhere else has got its port.
+                if said.contains("Failed listening") {
+                    let _ = std::fs::remove_file(&log);
+                    self.begin_restart();
+                }
                 std::thread::yield_now();
             }
         }
