@@ -93,6 +93,7 @@ impl Hub {
                         visible_at,
                         delivery: 0,
                         progress: None,
+                        given_back: None,
                     });
                     let load =
                         Load { inbox: Vec::new(), delayed: messages, tasks: tasks.collect() };

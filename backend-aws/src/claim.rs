@@ -165,7 +165,7 @@ impl Hub {
                     done = Some(holder);
                     break;
                 }
-                Changed::Refused(holder) => {
+                Changed::Refused(holder, _) => {
                     let load = holder.map(|holder| holder.load).unwrap_or_default();
                     wanted.retain(|w| {
                         let task = load.task(w.task);

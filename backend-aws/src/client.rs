@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Region, SharedCredentialsProvide
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
 
+use crate::again::Passing;
 use crate::config::{AwsCredentials, AwsSettings};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,6 +50,7 @@ impl Clients {
             .credentials_provider(identity.credentials.clone())
             .retry_config(retry.clone())
             .timeout_config(timeouts(settings.attempt_timeout))
+            .retry_classifier(Passing)
             .http_client(http.clone());
         if let Some(url) = settings.dynamodb_endpoint.as_ref().or(settings.endpoint.as_ref()) {
             dynamodb = dynamodb.endpoint_url(url);
@@ -60,6 +62,7 @@ impl Clients {
             .retry_config(retry)
             // A long poll takes its time before it answers.
             .timeout_config(timeouts(settings.attempt_timeout + settings.long_poll))
+            .retry_classifier(Passing)
             .http_client(http);
         if let Some(url) = settings.sqs_endpoint.as_ref().or(settings.endpoint.as_ref()) {
             sqs = sqs.endpoint_url(url);

@@ -182,6 +182,7 @@ impl Hub {
                 visible_at: envelope.visible_at.filter(|at| *at > now),
                 delivery: 0,
                 progress: None,
+                given_back: None,
             });
         }
         Ok(tasks)

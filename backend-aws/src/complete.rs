@@ -41,6 +41,15 @@ struct Completion {
     later: Option<Timestamp>,
 }
 
+/// What was seen when completions were refused.
+struct Refusal {
+    holder: Option<Holder>,
+    /// Whether an earlier attempt may have been applied without an answer.
+    unanswered: bool,
+    /// Whether this was the last try.
+    last: bool,
+}
+
 impl Hub {
     /// Completes tasks of one instance.
     pub(crate) async fn complete_run(self: &Arc<Self>, commits: &[ActivityCommit]) -> Vec<Outcome> {
@@ -135,31 +144,13 @@ impl Hub {
                     outcomes.extend(left.iter().map(|c| (c.n, Ok(CommitOutcome::Applied))));
                     return outcomes;
                 }
-                Ok(Changed::Refused(holder)) => {
+                Ok(Changed::Refused(holder, unanswered)) => {
                     if loan.take().is_some() {
                         self.set_unready(instance);
                     }
-                    if let Some(head) = holder.as_ref().and_then(|h| h.head.as_ref()) {
-                        // Perhaps an earlier attempt has been applied.
-                        self.note(head);
-                    }
-                    let holds = |c: &Completion| {
-                        holder.as_ref().is_some_and(|h| h.load.lends(c.task, c.token))
-                    };
-                    let waits = |id| holder.as_ref().is_some_and(|h: &Holder| h.load.knows(id));
-                    let (held, lost): (Vec<_>, Vec<_>) =
-                        left.into_iter().partition(|c| holds(c) && attempt < TRIES);
-                    for completion in &lost {
-                        outcomes.push((completion.n, Ok(CommitOutcome::LeaseLost)));
-                    }
-                    let lost: Vec<_> = lost.iter().map(|c| &c.message.body).collect();
-                    self.forget(instance, lost).await;
-                    let (known, rest): (Vec<_>, Vec<_>) =
-                        held.into_iter().partition(|c| waits(c.message.id));
-                    for completion in known {
-                        let outcome = self.drop_task(instance, item, &completion).await;
-                        outcomes.push((completion.n, outcome));
-                    }
+                    let seen = Refusal { holder, unanswered, last: attempt == TRIES };
+                    let (sure, rest) = self.refused(instance, item, seen, left).await;
+                    outcomes.extend(sure);
                     left = rest;
                     if left.is_empty() {
                         break;
@@ -174,6 +165,37 @@ impl Hub {
             }
         }
         outcomes
+    }
+
+    /// What is certain when completions were refused, and those that may be tried again.
+    async fn refused(
+        self: &Arc<Self>,
+        instance: &InstanceId,
+        item: &Arc<str>,
+        Refusal { holder, unanswered, last }: Refusal,
+        left: Vec<Completion>,
+    ) -> (Vec<(usize, Outcome)>, Vec<Completion>) {
+        if let Some(head) = holder.as_ref().and_then(|h| h.head.as_ref()) {
+            self.note(head);
+        }
+        let load = holder.as_ref().map(|holder| &holder.load);
+        let holds = |c: &Completion| load.is_some_and(|load| load.lends(c.task, c.token));
+        let waits = |c: &Completion| load.is_some_and(|load| load.knows(c.message.id));
+        let (held, gone): (Vec<_>, Vec<_>) = left.into_iter().partition(|c| holds(c) && !last);
+        // What an earlier attempt has put there waits, and its task is gone.
+        let (own, lost): (Vec<_>, Vec<_>) = gone.into_iter().partition(|c| unanswered && waits(c));
+        let (known, rest): (Vec<_>, Vec<_>) = held.into_iter().partition(waits);
+        let mut sure: Vec<(usize, Outcome)> =
+            lost.iter().map(|c| (c.n, Ok(CommitOutcome::LeaseLost))).collect();
+        self.forget(instance, lost.iter().map(|c| &c.message.body).collect()).await;
+        for completion in known {
+            sure.push((completion.n, self.drop_task(instance, item, &completion).await));
+        }
+        sure.extend(own.iter().map(|c| (c.n, Ok(CommitOutcome::Applied))));
+        if let Some(holder) = holder.filter(|_| !own.is_empty()) {
+            self.completed(instance, holder, &own, None).await;
+        }
+        (sure, rest)
     }
 
     /// The completion waits already: only the task is left to remove.

@@ -207,7 +207,7 @@ impl Hub {
         body: &Body,
         old: Option<&Arc<Head>>,
     ) -> BackendResult<Result<Arc<Head>, Option<Arc<Head>>>> {
-        if let Some(old) = old.filter(|old| old.purging) {
+        if let Some(old) = old.filter(|old| old.purging.is_some()) {
             self.finish_purge(old).await?;
             return Ok(Err(None));
         }

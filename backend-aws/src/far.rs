@@ -62,7 +62,7 @@ impl Hub {
     ) -> BackendResult<Option<Vec<SendOutcome>>> {
         let Some(first) = envelopes.first() else { return Ok(None) };
         let Some(head) = self.head(operation, &first.target).await? else { return Ok(None) };
-        if head.is_terminal() || head.purging || !is_full(&head) {
+        if head.is_terminal() || head.purging.is_some() || !is_full(&head) {
             return Ok(None);
         }
         let mut bodies = Vec::with_capacity(envelopes.len());
@@ -110,8 +110,14 @@ impl Hub {
         if counted > 0 {
             update.add("un", number(counted));
         }
+        // Counted once, also when the answer is lost and the same request is made again.
+        let by = self.env.random_u128();
+        let token = update.value(id(by));
+        update.when(&format!("(attribute_not_exists(pt) OR pt<>{token})"));
+        update.set_expression(&format!("pt={token}"));
         let now = match self.change_head(operation, instance, update).await? {
             Ok(now) => now,
+            Err(Some(now)) if now.paged_by == Some(by) => now,
             Err(now) => {
                 let pk = partition(instance);
                 let keys = keys.into_iter().map(|key| (pk.clone(), key)).collect();

@@ -30,6 +30,8 @@ pub(crate) struct Task {
     pub(crate) visible_at: Option<Timestamp>,
     pub(crate) delivery: u32,
     pub(crate) progress: Option<Body>,
+    /// Which call gave it back last.
+    pub(crate) given_back: Option<u128>,
 }
 
 /// What waits in an item: in the head, or in one of the pages beside it.
@@ -73,8 +75,12 @@ pub(crate) struct Head {
     pub(crate) kept: u64,
     /// The execution of the placeholder that was before; its messages are for this generation.
     pub(crate) placeholder: Option<ExecutionId>,
-    /// Whether it is being purged: nobody sees it any more.
-    pub(crate) purging: bool,
+    /// Which call gave it back last.
+    pub(crate) given_back: Option<u128>,
+    /// Whose change of the pages was the last.
+    pub(crate) paged_by: Option<u128>,
+    /// Who is purging it: nobody sees it any more.
+    pub(crate) purging: Option<u128>,
 }
 
 fn missing<T>(value: Option<T>, what: &'static str) -> Decoded<T> {
@@ -95,6 +101,7 @@ fn task(key: &str, from: &Item) -> Decoded<Task> {
         visible_at: item::time(from, "vis")?,
         delivery: u32::try_from(item::number(from, "dl")?.unwrap_or(0)).unwrap_or(u32::MAX),
         progress: item::bytes(from, "p")?.map(Body::unseal).transpose()?,
+        given_back: item::id(from, "gb")?,
     })
 }
 
@@ -178,7 +185,9 @@ impl Head {
             unread: item::number(from, "un")?.unwrap_or(0),
             tracked: item::number(from, "kt")?.unwrap_or(0),
             kept: item::number(from, "kg")?.unwrap_or(0),
-            purging: from.contains_key("pu"),
+            given_back: item::id(from, "gb")?,
+            paged_by: item::id(from, "pt")?,
+            purging: item::id(from, "pu")?,
             placeholder: item::id(from, "px")?.map(ExecutionId),
         })
     }

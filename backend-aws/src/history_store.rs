@@ -60,7 +60,7 @@ impl Hub {
         for instance in instances {
             records.push(match found.get(&partition(instance)) {
                 None => Ok(None),
-                Some(Ok(head)) if head.purging => Ok(None),
+                Some(Ok(head)) if head.purging.is_some() => Ok(None),
                 Some(Ok(head)) => match self.full_record(operation, head).await {
                     Ok(record) => Ok(Some(record)),
                     Err(error) => self.again(operation, instance, error).await,
@@ -142,7 +142,7 @@ impl Hub {
             self.check_open(operation)?;
             if let Some(head) = self.head(operation, instance).await?
                 && head.revision > seen
-                && !head.purging
+                && head.purging.is_none()
             {
                 return match self.full_record(operation, &head).await {
                     Ok(record) => Ok(Some(record)),

@@ -9,6 +9,7 @@
 mod acquire;
 mod activity_queue;
 mod admin;
+mod again;
 mod backend;
 mod blobs;
 mod bring_out;

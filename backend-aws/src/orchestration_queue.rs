@@ -117,8 +117,15 @@ impl Hub {
         if delay > Duration::ZERO && !held {
             update.set("du", number((self.now() + delay).as_micros()));
         }
-        Ok(match self.change_head(operation, &lease.instance, update).await? {
-            Ok(head) => {
+        // By this the call knows its own doing when the answer is lost and it is made again.
+        let by = self.env.random_u128();
+        update.set("gb", id(by));
+        let head = match self.change_head(operation, &lease.instance, update).await? {
+            Ok(head) => Some(head),
+            Err(head) => head.filter(|head| head.given_back == Some(by)),
+        };
+        Ok(match head {
+            Some(head) => {
                 self.lent.lock().remove(&lease.token);
                 self.unready.lock().remove(&lease.instance);
                 self.turns.lock().over(lease.token);
@@ -128,7 +135,7 @@ impl Hub {
                 }
                 AbandonOutcome::Done
             }
-            Err(_) => AbandonOutcome::Lost,
+            None => AbandonOutcome::Lost,
         })
     }
 }

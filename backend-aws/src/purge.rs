@@ -27,7 +27,7 @@ impl Hub {
             let Some(head) = self.head(OPERATION, instance).await? else {
                 return Ok(PurgeOutcome::NoInstance);
             };
-            if head.purging {
+            if head.purging.is_some() {
                 // Nobody sees it any more, whoever began to purge it.
                 self.finish_purge(&head).await?;
                 return Ok(PurgeOutcome::NoInstance);
@@ -41,11 +41,17 @@ impl Hub {
             }
             // From here on nobody else can begin in its place before all is gone.
             let mut update = Update::default();
-            update.set("pu", number(1));
+            let by = self.env.random_u128();
+            update.set("pu", id(by));
             update.set("rv", number(head.revision + 1));
             update.when_equal("ex", id(head.execution.0));
             update.when_equal("rv", number(head.revision));
-            if let Ok(head) = self.change_head(OPERATION, instance, update).await? {
+            let marked = match self.change_head(OPERATION, instance, update).await? {
+                Ok(head) => Some(head),
+                // The answer was lost, and the same request was made again.
+                Err(head) => head.filter(|head| head.purging == Some(by)),
+            };
+            if let Some(head) = marked {
                 self.finish_purge(&head).await?;
                 self.bells.ring_changed(std::slice::from_ref(instance));
                 return Ok(PurgeOutcome::Purged);

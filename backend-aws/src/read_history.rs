@@ -63,7 +63,8 @@ impl Filling<'_> {
 impl Hub {
     /// What there is of a generation; `None` when nobody may see it.
     async fn extent(&self, read: &HistoryRead) -> BackendResult<Option<Extent>> {
-        let head = self.head(OPERATION, &read.instance).await?.filter(|head| !head.purging);
+        let head =
+            self.head(OPERATION, &read.instance).await?.filter(|head| head.purging.is_none());
         let Some(head) = head else { return Ok(None) };
         let events = self.length(OPERATION, &head, read.execution).await?;
         let tail = if head.execution == read.execution {

@@ -10,6 +10,7 @@ use durable_core::backend::sealed::Damaged;
 use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
 use futures_util::{StreamExt as _, stream};
 
+use crate::again::LostAnswers;
 use crate::error::{Effect, from_sdk};
 use crate::item::Item;
 use crate::pace;
@@ -76,6 +77,18 @@ impl Table {
         (pk, sk): (&str, &str),
         update: Update,
     ) -> BackendResult<Written> {
+        self.update_seen(operation, (pk, sk), update).await.map(|(written, _)| written)
+    }
+
+    /// The same; the second part says whether an earlier attempt may have been applied without an
+    /// answer. Then a refusal may be that of one's own doing.
+    pub(crate) async fn update_seen(
+        &self,
+        operation: &'static str,
+        (pk, sk): (&str, &str),
+        update: Update,
+    ) -> BackendResult<(Written, bool)> {
+        let lost = LostAnswers::default();
         let request = self
             .client
             .update_item()
@@ -83,8 +96,8 @@ impl Table {
             .set_key(Some(key(pk, sk)))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match update.apply(request).send().await {
-            Ok(answer) => Ok(Written::Done(answer.attributes.unwrap_or_default())),
+        match update.apply(request).customize().interceptor(lost.clone()).send().await {
+            Ok(answer) => Ok((Written::Done(answer.attributes.unwrap_or_default()), lost.any())),
             Err(error) => {
                 let refused = error.as_service_error().and_then(|e| {
                     match e {
@@ -94,7 +107,9 @@ impl Table {
                 }
                 });
                 match refused {
-                    Some(item) => Ok(Written::Refused(item.filter(|i| !i.is_empty()))),
+                    Some(item) => {
+                        Ok((Written::Refused(item.filter(|i| !i.is_empty())), lost.any()))
+                    }
                     None => Err(from_sdk(operation, Effect::Writes, error)),
                 }
             }

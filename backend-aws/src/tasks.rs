@@ -42,8 +42,9 @@ impl Holder {
 /// What became of a change of a task.
 pub(crate) enum Changed {
     Done(Holder),
-    /// As the item is instead; `None` when there is none.
-    Refused(Option<Holder>),
+    /// As the item is instead, `None` when there is none; and whether an earlier attempt may have
+    /// been applied without an answer.
+    Refused(Option<Holder>, bool),
 }
 
 impl Changed {
@@ -51,7 +52,7 @@ impl Changed {
     /// the item shows it.
     pub(crate) fn or_done_before(self, shows: impl Fn(&Holder) -> bool) -> Self {
         match self {
-            Self::Refused(Some(holder)) if shows(&holder) => Self::Done(holder),
+            Self::Refused(Some(holder), _) if shows(&holder) => Self::Done(holder),
             changed => changed,
         }
     }
@@ -74,9 +75,10 @@ impl Hub {
         let is_head = item == HEAD;
         let read = |item: &Item| Holder::read(operation, item, is_head);
         let pk = partition(instance);
-        Ok(match self.table.update(operation, (&pk, item), update).await? {
+        let (written, lost) = self.table.update_seen(operation, (&pk, item), update).await?;
+        Ok(match written {
             Written::Done(item) => Changed::Done(read(&item)?),
-            Written::Refused(item) => Changed::Refused(item.as_ref().map(read).transpose()?),
+            Written::Refused(item) => Changed::Refused(item.as_ref().map(read).transpose()?, lost),
         })
     }
 
@@ -158,7 +160,7 @@ impl Hub {
                 }
                 Ok(RenewOutcome::Renewed)
             }
-            Changed::Refused(holder) => {
+            Changed::Refused(holder, _) => {
                 let there = holder.is_some_and(|h| h.load.task(lease.task).is_some());
                 Ok(if there { RenewOutcome::Lost } else { RenewOutcome::Cancelled })
             }
@@ -187,7 +189,14 @@ impl Hub {
             update.set(&format!("{path}.vis"), number(at.as_micros()));
         }
         update.when_equal(&format!("{path}.lt"), id(lease.token.0));
-        match self.change_item(operation, (&lease.instance, &place.item), update).await? {
+        // By this the call knows its own doing when the answer is lost and it is made again.
+        let by = self.env.random_u128();
+        update.set(&format!("{path}.gb"), id(by));
+        let place_of = (&lease.instance, &*place.item);
+        let given_back =
+            |h: &Holder| h.load.task(lease.task).and_then(|t| t.given_back) == Some(by);
+        let changed = self.change_item(operation, place_of, update).await?;
+        match changed.or_done_before(given_back) {
             Changed::Done(holder) => {
                 self.lent_tasks.lock().remove(&lease.token);
                 self.tasks.lock().over(lease.token);
@@ -197,7 +206,7 @@ impl Hub {
                 self.ring_tasks(&lease.instance, &place.item, &load);
                 Ok(AbandonOutcome::Done)
             }
-            Changed::Refused(_) => Ok(AbandonOutcome::Lost),
+            Changed::Refused(..) => Ok(AbandonOutcome::Lost),
         }
     }
 

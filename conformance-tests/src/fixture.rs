@@ -31,6 +31,9 @@ pub struct Timings {
     pub patience: Duration,
     /// Real time after which something that must not happen counts as not happening.
     pub grace: Duration,
+    /// Real time that a message between instances may be on its way after the commit that sends
+    /// it, where adapters do not deliver in the commit itself.
+    pub relay: Duration,
     /// Real time that one check may take before it counts as hanging.
     pub check_limit: Duration,
 }
@@ -47,6 +50,7 @@ impl Timings {
             // Costs time only when a check fails, and a busy machine is slow.
             patience: Duration::from_secs(30),
             grace: Duration::from_millis(20),
+            relay: Duration::from_millis(20),
             check_limit: Duration::from_secs(120),
         }
     }
@@ -61,6 +65,7 @@ impl Timings {
             tick: Duration::from_millis(1),
             patience: Duration::from_secs(20),
             grace: Duration::from_millis(100),
+            relay: Duration::from_millis(100),
             check_limit: Duration::from_secs(240),
         }
     }

@@ -27,7 +27,7 @@ pub(crate) struct Kind {
 }
 
 /// Every kind. An adapter whose campaigns are recorded adds a row here.
-pub(crate) const KINDS: [Kind; 9] = [
+pub(crate) const KINDS: [Kind; 10] = [
     Kind {
         name: "sim",
         title: "simulation",
@@ -42,6 +42,11 @@ pub(crate) const KINDS: [Kind; 9] = [
     Kind { name: "fuzz-core", title: "hostile records", proves: &["G16", "G18"] },
     Kind { name: "fuzz-sled", title: "hostile bytes in sled", proves: &["G16", "G18"] },
     Kind { name: "fuzz-redis", title: "hostile bytes in Redis", proves: &["G16", "G18"] },
+    Kind {
+        name: "aws-suite",
+        title: "DynamoDB and SQS, the whole suite",
+        proves: &["G1", "G3", "G4", "G5", "G6", "G7", "G9", "G11", "G16", "L1", "L2"],
+    },
     Kind {
         name: "aws-kills",
         title: "DynamoDB and SQS, workers killed",

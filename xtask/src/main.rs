@@ -34,7 +34,7 @@ usage: cargo xtask <command>
   bench    measure one workload, or the whole table: `cargo xtask bench --help`
   tidy     the repository's own rules: layers, file sizes, manifests, paths, documentation
   conformance --backend memory|sled|redis|valkey|redis-proxy|redis-partitions|redis-cluster|aws   the contract's suite over an adapter, as a table
-              [--emulator fast|ministack|dynamodb-local]   only for aws
+              [--emulator fast|ministack|dynamodb-local] [--faults [--seed N]] [--record]   only for aws
   aws install [--dynamodb-local]      the emulators that tests do not bring themselves
   aws emulator [--emulator fast|ministack|dynamodb-local]   run one and say its URL
   aws create-hub|delete-hub aws://HUB?region=REGION   with the standard credentials

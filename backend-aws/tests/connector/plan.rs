@@ -87,6 +87,8 @@ pub(crate) enum Plan {
         times: u64,
         fault: Fault,
     },
+    /// Every write to the table is performed, and the answer to its first attempt is lost.
+    EachAnswerLost,
     /// In so many of a thousand requests, chosen by the seed among those that can happen.
     Seeded {
         seed: u64,
@@ -105,6 +107,11 @@ impl Plan {
                     && (*nth..nth + times).contains(&of_operation)
                     && fault.befalls(request);
                 hit.then_some(*fault)
+            }
+            Self::EachAnswerLost => {
+                let writes = ["PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"];
+                let hit = writes.contains(&&*request.operation) && request.is_first_attempt();
+                hit.then_some(Fault::ErrorAfter)
             }
             Self::Seeded { seed, per_mille, kinds } => {
                 let draw = mix(seed ^ mix(call + 1));

@@ -37,6 +37,11 @@ impl Request {
         self.raw.headers().get("x-amz-target").is_some_and(|t| t.starts_with("AmazonSQS"))
     }
 
+    /// Whether this is the first attempt at the request.
+    pub(crate) fn is_first_attempt(&self) -> bool {
+        self.raw.headers().get("amz-sdk-request").is_none_or(|text| text.starts_with("attempt=1"))
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.raw.body().bytes().map_or(0, <[u8]>::len)
     }

@@ -66,9 +66,17 @@ async fn cut<F: Future>(h: &Hub, polls: usize, future: F) -> Option<F::Output> {
     None
 }
 
-/// Lets whatever a dropped call left behind come to its end.
-async fn aftermath(h: &Hub) {
+/// Calls of which each takes at least as long as one step of a call that was dropped.
+const STEPS_LEFT: usize = 12;
+
+/// Lets whatever a dropped call left behind come to its end. How long that takes goes by how long
+/// calls take just now: a busy machine is slow.
+async fn aftermath(h: &Hub) -> Checked {
     h.grace().await;
+    for _ in 0..STEPS_LEFT {
+        h.record(&iid("nobody")?).await?;
+    }
+    Ok(())
 }
 
 async fn a_dropped_creation_is_whole_or_nothing(h: Hub) -> Checked {
@@ -76,7 +84,7 @@ async fn a_dropped_creation_is_whole_or_nothing(h: Hub) -> Checked {
         let id = iid(&format!("i{polls}"))?;
         let request = h.creation(id.as_str())?;
         cut(&h, polls, h.backend().create_instances(vec![request.clone()])).await;
-        aftermath(&h).await;
+        aftermath(&h).await?;
         let record = h.record(&id).await?;
         let works = h.turns_now(1).await?;
         ensure_eq!(
@@ -108,7 +116,7 @@ async fn a_dropped_creation_may_be_repeated(h: Hub) -> Checked {
         let work = h.turn_of(&inst).await?;
         ensure_eq!(bodies(&work), ["start"], "the inbox after {polls} polls");
         h.step(&work).apply().await?;
-        aftermath(&h).await;
+        aftermath(&h).await?;
         h.no_turn("the start was read").await?;
     }
     Ok(())
@@ -121,7 +129,7 @@ async fn a_dropped_replacement_is_whole_or_nothing(h: Hub) -> Checked {
         let mut request = h.creation(&name)?;
         request.reuse = ReusePolicy::ReplaceTerminal;
         cut(&h, polls, h.backend().create_instances(vec![request])).await;
-        aftermath(&h).await;
+        aftermath(&h).await?;
         let replaced = h.record_of(&old).await?.execution != old.execution;
         ensure_eq!(
             h.history_texts(&old).await?.is_empty(),
@@ -142,7 +150,7 @@ async fn a_dropped_send_delivers_once_or_never(h: Hub) -> Checked {
     for polls in CUTS {
         let message = h.message(&inst.id, "event");
         let done = cut(&h, polls, h.backend().send(vec![message])).await;
-        aftermath(&h).await;
+        aftermath(&h).await?;
         let works = h.turns_now(1).await?;
         ensure!(
             done.is_none() || works.len() == 1,
@@ -165,7 +173,7 @@ async fn a_dropped_send_may_be_repeated(h: Hub) -> Checked {
         cut(&h, polls, h.backend().send(vec![message.clone()])).await;
         h.sent(message).await?;
     }
-    aftermath(&h).await;
+    aftermath(&h).await?;
     h.step(&work).apply().await?;
     ensure_eq!(bodies(&h.turn_of(&inst).await?), CUTS.map(|n| n.to_string()), "the inbox");
     Ok(())
@@ -178,7 +186,7 @@ async fn whole_or_nothing(h: &Hub, name: &str, polls: usize) -> Checked<bool> {
     let work = h.turn_of(&inst).await?;
     let step = h.step(&work).activity(1, name).message(h.message(&other.id, name)).tracking(name);
     let done = cut(h, polls, h.backend().commit_turns(vec![step.commit])).await;
-    aftermath(h).await;
+    aftermath(h).await?;
     let applied = !h.history_texts(&inst).await?.is_empty();
     ensure!(done.is_none() || applied, "an applied commit is lost after {polls} polls");
     h.settle().await;
@@ -217,7 +225,7 @@ async fn a_dropped_commit_may_be_repeated(h: Hub) -> Checked {
         let step = h.step(&h.turn_of(&inst).await?).activity(1, "task");
         cut(&h, polls, h.backend().commit_turns(vec![step.commit.clone()])).await;
         step.apply().await?;
-        aftermath(&h).await;
+        aftermath(&h).await?;
         ensure_eq!(h.history_texts(&inst).await?, ["turn"], "the history after {polls} polls");
         ensure_eq!(h.activities_now(5).await?.len(), 1, "tasks after {polls} polls");
     }
@@ -233,7 +241,7 @@ async fn a_dropped_batch_of_commits_is_whole_or_nothing_each(h: Hub) -> Checked 
         let commits =
             works.iter().map(|w| h.step(w).activity(1, w.lease.instance.as_str()).commit).collect();
         cut(&h, polls, h.backend().commit_turns(commits)).await;
-        aftermath(&h).await;
+        aftermath(&h).await?;
         let tasks: Vec<_> = h.activities_now(10).await?.iter().map(|t| text(&t.body)).collect();
         for work in works {
             let name = work.lease.instance.to_string();
@@ -254,7 +262,7 @@ async fn a_dropped_continue_as_new_is_whole_or_nothing(h: Hub) -> Checked {
         let next = h.execution();
         let step = h.step(&h.woken(&inst, "go").await?).next(next, true)?;
         cut(&h, polls, h.backend().commit_turns(vec![step.commit])).await;
-        aftermath(&h).await;
+        aftermath(&h).await?;
         let applied = h.record_of(&inst).await?.execution == next;
         let expected = if applied { vec![inst.execution, next] } else { vec![inst.execution] };
         ensure_eq!(h.executions(&inst.id).await?, expected, "the executions after {polls} polls");
@@ -272,7 +280,7 @@ async fn a_dropped_final_commit_is_whole_or_nothing(h: Hub) -> Checked {
         let inst = h.created(&format!("i{polls}")).await?;
         let step = h.step(&h.turn_of(&inst).await?).status(OrchestrationStatus::Completed)?;
         cut(&h, polls, h.backend().commit_turns(vec![step.commit.clone()])).await;
-        aftermath(&h).await;
+        aftermath(&h).await?;
         let ended = h.record_of(&inst).await?.status.is_terminal();
         ensure_eq!(
             !h.history_texts(&inst).await?.is_empty(),
@@ -297,7 +305,7 @@ async fn a_dropped_completion_is_whole_or_nothing(h: Hub) -> Checked {
         };
         let task = h.activities(request).await?.remove(0);
         cut(&h, polls, h.backend().commit_activities(vec![h.activity_commit(&task, "done")])).await;
-        aftermath(&h).await;
+        aftermath(&h).await?;
         h.pass_lease().await;
         h.settle().await;
         let delivered = h.turns_now(1).await?.len();
@@ -316,7 +324,7 @@ async fn a_dropped_completion_may_be_repeated(h: Hub) -> Checked {
         for outcome in h.backend().commit_activities(vec![commit]).await {
             ensure!(outcome? != CommitOutcome::Conflict, "a completion conflicts");
         }
-        aftermath(&h).await;
+        aftermath(&h).await?;
         ensure_eq!(bodies(&h.turn_of(&inst).await?), ["done"], "the inbox after {polls} polls");
     }
     Ok(())
@@ -328,7 +336,7 @@ async fn a_dropped_receive_of_turns_loses_none(h: Hub) -> Checked {
         let request =
             ReceiveTurns { lease_for: h.timings().lease_short, ..h.ask_turns(1, h.wait()) };
         cut(&h, polls, h.backend().receive_turns(request)).await;
-        aftermath(&h).await;
+        aftermath(&h).await?;
         h.pass_lease().await;
         let work = h.turn_of(&inst).await?;
         ensure_eq!(bodies(&work), ["start"], "the inbox after {polls} polls");
@@ -345,7 +353,7 @@ async fn a_dropped_receive_of_activities_loses_none(h: Hub) -> Checked {
             ..h.ask_activities(1, h.wait())
         };
         cut(&h, polls, h.backend().receive_activities(request)).await;
-        aftermath(&h).await;
+        aftermath(&h).await?;
         h.pass_lease().await;
         let task = h.activity().await?;
         h.abandon_activity(&task.lease, h.timings().lease_long).await?;
@@ -360,7 +368,7 @@ async fn a_dropped_receive_of_tracking_loses_none(h: Hub) -> Checked {
         let request =
             ReceiveTracking { lease_for: h.timings().lease_short, ..h.ask_tracking(1, h.wait()) };
         cut(&h, polls, h.backend().receive_tracking(request)).await;
-        aftermath(&h).await;
+        aftermath(&h).await?;
         h.pass_lease().await;
         ensure_eq!(h.drain_tracking(1).await?, ["record"], "the records after {polls} polls");
     }
@@ -407,7 +415,7 @@ async fn a_dropped_renewal_of_a_turn_does_no_harm(h: Hub) -> Checked {
             .await;
         h.step(&work).apply().await?;
     }
-    aftermath(&h).await;
+    aftermath(&h).await?;
     h.no_turn("the inbox was read").await
 }
 
@@ -431,7 +439,7 @@ async fn a_dropped_abandoning_of_a_turn_loses_nothing(h: Hub) -> Checked {
         let inst = h.created(&format!("i{polls}")).await?;
         let work = h.short_turn_of(&inst).await?;
         cut(&h, polls, h.backend().abandon_turns(vec![work.lease], Duration::ZERO)).await;
-        aftermath(&h).await;
+        aftermath(&h).await?;
         h.pass_lease().await;
         let work = h.turn_of(&inst).await?;
         h.step(&work).apply().await?;
@@ -444,7 +452,7 @@ async fn a_dropped_abandoning_of_an_activity_loses_nothing(h: Hub) -> Checked {
         let inst = h.scheduling(&format!("i{polls}"), 1).await?;
         let task = h.short_activity().await?;
         cut(&h, polls, h.backend().abandon_activities(vec![task.lease], Duration::ZERO)).await;
-        aftermath(&h).await;
+        aftermath(&h).await?;
         h.pass_lease().await;
         let task = h.activity().await?;
         h.completes(&task, "done").await?;
@@ -461,7 +469,7 @@ async fn a_dropped_acknowledgement_is_whole_or_nothing(h: Hub) -> Checked {
             ReceiveTracking { lease_for: h.timings().lease_short, ..h.ask_tracking(1, h.wait()) };
         let work = h.trackings(request).await?.remove(0);
         let done = cut(&h, polls, h.backend().ack_tracking(vec![work.lease])).await;
-        aftermath(&h).await;
+        aftermath(&h).await?;
         h.pass_lease().await;
         let again = h.tracking_now(5).await?;
         ensure!(
@@ -479,7 +487,7 @@ async fn a_dropped_purge_is_whole_or_nothing(h: Hub) -> Checked {
     for polls in CUTS {
         let inst = h.completed(&format!("i{polls}")).await?;
         cut(&h, polls, h.backend().purge(vec![inst.id.clone()])).await;
-        aftermath(&h).await;
+        aftermath(&h).await?;
         let gone = h.record(&inst.id).await?.is_none();
         ensure_eq!(h.history_texts(&inst).await?.is_empty(), gone, "whether the history is gone");
         let expected = if gone { PurgeOutcome::NoInstance } else { PurgeOutcome::Purged };

@@ -236,7 +236,7 @@ impl Hub {
         if self.capabilities().instant_delivery {
             return;
         }
-        self.grace().await;
+        self.world.real.sleep(self.timings().relay).await;
     }
 
     /// Waits for a short real time.
