@@ -232,6 +232,7 @@ impl Hub {
             }
         }
         update.set("ex", id(record.execution.0));
+        update.set("lf", id(record.execution.0));
         update.set("rv", number(old.map_or(0, |old| old.revision) + 1));
         update.set("ev", number(0));
         update.set("dl", number(0));

@@ -89,6 +89,7 @@ impl Hub {
             return Ok(Ok(outcomes));
         }
         let mut counted = messages.iter().filter(|(m, _)| m.counted).count() as u64;
+        let bound = messages.iter().any(|(m, _)| m.execution.is_some());
         let first_due = messages.iter().filter(|(_, later)| *later).map(|(m, _)| m.at).min();
         let keys = if is_single {
             match self.put_single(operation, head, &messages).await? {
@@ -103,7 +104,12 @@ impl Hub {
         };
         // Only then they are known to be there; and only while they are for those who live.
         let mut update = Update::default();
-        update.when_equal("ex", id(head.execution.0));
+        match head.life.filter(|_| !bound) {
+            // A turn that reads all pages may have read these and gone on as new: they have
+            // arrived, and what is refused here would be put once more.
+            Some(life) => update.when_equal("lf", id(life)),
+            None => update.when_equal("ex", id(head.execution.0)),
+        }
         let terminal = update.value(number(u64::from(OrchestrationStatus::Completed.number())));
         update.when(&format!("st<{terminal}"));
         update.add("pn", number(1));

@@ -77,6 +77,8 @@ pub(crate) struct Head {
     pub(crate) placeholder: Option<ExecutionId>,
     /// Which call gave it back last.
     pub(crate) given_back: Option<u128>,
+    /// The execution with which this life began; continue-as-new does not end it.
+    pub(crate) life: Option<u128>,
     /// Whose change of the pages was the last.
     pub(crate) paged_by: Option<u128>,
     /// Who is purging it: nobody sees it any more.
@@ -186,6 +188,7 @@ impl Head {
             tracked: item::number(from, "kt")?.unwrap_or(0),
             kept: item::number(from, "kg")?.unwrap_or(0),
             given_back: item::id(from, "gb")?,
+            life: item::id(from, "lf")?,
             paged_by: item::id(from, "pt")?,
             purging: item::id(from, "pu")?,
             placeholder: item::id(from, "px")?.map(ExecutionId),

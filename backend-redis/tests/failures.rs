@@ -4,7 +4,6 @@
 
 mod engine;
 mod server;
-mod turns;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
@@ -12,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use conformance_tests::by_hand;
 use durable_core::backend::{
     AbandonOutcome, Applied, BackendErrorKind, BackendResult, CommitOutcome, Envelope,
     ReceiveActivities, ReceiveTracking, ReceiveTurns, Retry, TurnCommit, TurnWork,
@@ -354,6 +354,6 @@ fn with_a_task(work: TurnWork) -> TurnCommit {
     TurnCommit {
         activities: vec![Envelope::new(id, instance.clone(), 1, "task".into())],
         tracking: Some(Envelope::new(id, instance, 1, "record".into())),
-        ..turns::nothing(&work)
+        ..by_hand::nothing(&work)
     }
 }

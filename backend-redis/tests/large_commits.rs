@@ -4,7 +4,6 @@
 
 mod engine;
 mod server;
-mod turns;
 
 use std::future::Future;
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
@@ -13,6 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use conformance_tests::by_hand;
 use durable_core::backend::{Backend, CommitOutcome, ReceiveActivities, TurnCommit, TurnWork};
 use durable_core::client::Client;
 use durable_core::ids::{InstanceId, MessageId, QueueName, WorkerId};
@@ -42,17 +42,17 @@ impl<F: Future> Future for Cut<F> {
 }
 
 async fn turn(backend: &dyn Backend, wait: Duration) -> Option<TurnWork> {
-    turns::turn(backend, (10, SHORT), wait).await
+    by_hand::turn(backend, (10, SHORT), wait).await
 }
 
 /// A turn that schedules many tasks, gives one of them up, and sends itself a message.
 fn large(work: &TurnWork) -> TurnCommit {
-    let envelope = |seq: u64| turns::envelope(work, seq);
+    let envelope = |seq: u64| by_hand::envelope(work, seq);
     TurnCommit {
         cancelled: vec![MessageId::of_action(work.execution, 1)],
         activities: (1..=TASKS + 1).map(envelope).collect(),
         messages: vec![envelope(TASKS + 2)],
-        ..turns::nothing(work)
+        ..by_hand::nothing(work)
     }
 }
 
@@ -85,7 +85,7 @@ async fn a_large_turn_that_is_cut_short_happens_wholly_or_not_at_all() {
     let (mut wholly, mut not_at_all) = (0, 0);
     for polls in 0.. {
         let id: InstanceId = format!("i-{polls}").parse().unwrap();
-        turns::create(&*backend, &id).await;
+        by_hand::create(&*backend, &id).await;
         let work = turn(&*backend, engine::LONG).await.unwrap();
         let commit = large(&work);
         let done = Cut { inner: Box::pin(backend.commit_turns(vec![commit.clone()])), polls };
@@ -112,7 +112,7 @@ async fn a_large_turn_that_is_cut_short_happens_wholly_or_not_at_all() {
             break;
         }
         // It is not to be in the way of the next one.
-        turns::applied(&*backend, TurnCommit { chunk: None, ..turns::nothing(&again) }).await;
+        by_hand::applied(&*backend, TurnCommit { chunk: None, ..by_hand::nothing(&again) }).await;
     }
     assert!(wholly > 1 && not_at_all > 1, "cut {wholly} times behind and {not_at_all} before");
 }
@@ -206,7 +206,7 @@ async fn whoever_ends_with_thousands_of_things_ends_in_small_scripts() {
     let backend = &*backend;
     let monitor = Monitor::start(&server);
     let id: InstanceId = "i".parse().unwrap();
-    turns::end_with_many(backend, &id, MANY, async || clean_up(&server, backend).await).await;
+    by_hand::end_with_many(backend, &id, MANY, async || clean_up(&server, backend).await).await;
     let (count, first) = monitor.largest(&server);
     assert!((100..=COMMANDS_MAX).contains(&count), "a script of {count} commands: {first}");
     let left = server.must(&["EVAL", "return redis.call('KEYS', 'p:*')", "0"]);

@@ -22,6 +22,7 @@
 //! Every check is a test of its own, named `area::what_must_hold`. Checks that the adapter's
 //! capabilities rule out are shown as ignored, with the reason.
 
+pub mod by_hand;
 #[macro_use]
 pub mod check;
 mod checks;

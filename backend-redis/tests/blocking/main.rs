@@ -9,13 +9,12 @@ mod engine;
 mod meter;
 #[path = "../server/mod.rs"]
 mod server;
-#[path = "../turns/mod.rs"]
-mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use backend_redis::{RedisAddress, RedisServers};
+use conformance_tests::by_hand;
 use durable_core::backend::{
     Backend, HistoryChunk, HistoryRead, NextGeneration, OrchestrationStatus, PurgeOutcome,
     TurnCommit, TurnWork,
@@ -71,7 +70,7 @@ async fn whoever_ends_with_ten_thousand_things_blocks_the_server_as_briefly() {
     let Some((server, meter, backend)) = metered().await else { return };
     let backend = &*backend;
     let clean_up = async || clean_up(&server, backend).await;
-    turns::end_with_many(backend, &"i".parse().unwrap(), 10_000, clean_up).await;
+    by_hand::end_with_many(backend, &"i".parse().unwrap(), 10_000, clean_up).await;
     blocked_briefly(&meter);
 }
 
@@ -79,7 +78,7 @@ async fn whoever_ends_with_ten_thousand_things_blocks_the_server_as_briefly() {
 async fn clean_up(server: &Server, backend: &dyn Backend) -> Vec<TurnWork> {
     let mut works = Vec::new();
     while server.must(&["ZCARD", "p:{hub-0}:tm"]).trim() != ":0" {
-        works.extend(turns::turn(backend, (10, engine::LONG), Duration::ZERO).await);
+        works.extend(by_hand::turn(backend, (10, engine::LONG), Duration::ZERO).await);
     }
     works
 }
@@ -90,21 +89,22 @@ async fn clean_up(server: &Server, backend: &dyn Backend) -> Vec<TurnWork> {
 async fn a_long_history_is_read_and_purged_as_briefly() {
     let Some((server, meter, backend)) = metered().await else { return };
     let backend = &*backend;
-    let next_turn = async || turns::turn(backend, (10, engine::LONG), engine::LONG).await.unwrap();
+    let next_turn =
+        async || by_hand::turn(backend, (10, engine::LONG), engine::LONG).await.unwrap();
     let id: InstanceId = "i".parse().unwrap();
-    turns::create(backend, &id).await;
+    by_hand::create(backend, &id).await;
     let mut work = next_turn().await;
     for again in 1..=3_000_u64 {
-        let message = turns::envelope(&work, again);
+        let message = by_hand::envelope(&work, again);
         let chunk = Some(HistoryChunk { events: 1, bytes: vec![b'x'; 4_000].into() });
-        let mut commit = TurnCommit { chunk, messages: vec![message], ..turns::nothing(&work) };
+        let mut commit = TurnCommit { chunk, messages: vec![message], ..by_hand::nothing(&work) };
         if again > 2_000 {
             let execution = ExecutionId(work.execution.0.wrapping_add(1));
             let chunk = HistoryChunk { events: 1, bytes: "next".into() };
             commit.next = Some(NextGeneration { execution, chunk, keep_history: true });
             commit.messages[0].execution = None;
         }
-        turns::applied(backend, commit).await;
+        by_hand::applied(backend, commit).await;
         work = next_turn().await;
     }
     let executions = backend.executions(&id).await.unwrap();
@@ -112,7 +112,7 @@ async fn a_long_history_is_read_and_purged_as_briefly() {
     read_all(backend, &id, executions[0]).await;
     let mut record = backend.read_records(vec![id.clone()]).await.remove(0).unwrap().unwrap();
     record.status = OrchestrationStatus::Completed;
-    turns::applied(backend, TurnCommit { record: Some(record), ..turns::nothing(&work) }).await;
+    by_hand::applied(backend, TurnCommit { record: Some(record), ..by_hand::nothing(&work) }).await;
     assert_eq!(backend.purge(vec![id]).await.remove(0).unwrap(), PurgeOutcome::Purged);
     clean_up(&server, backend).await;
     blocked_briefly(&meter);

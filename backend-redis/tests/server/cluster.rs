@@ -99,20 +99,31 @@ impl Cluster {
         client.get_multiplexed_async_connection().await.unwrap()
     }
 
-    /// Which of the first three nodes says that it has a slot.
-    pub(crate) fn owner(&self, slot: u16) -> Option<usize> {
-        let has = |node: &Server| {
-            let answer = node.ask(&["CLUSTER", "COUNTKEYSINSLOT", &slot.to_string()]);
-            let nodes = node.ask(&["CLUSTER", "NODES"]).unwrap_or_default();
-            let mine = nodes.lines().find(|line| line.contains("myself")).unwrap_or("").to_owned();
-            answer.is_some()
-                && mine.split(' ').skip(8).any(|range| {
-                    let (first, last) = range.split_once('-').unwrap_or((range, range));
-                    let number = |text: &str| text.parse::<u16>().ok();
-                    number(first).zip(number(last)).is_some_and(|(a, b)| (a..=b).contains(&slot))
-                })
+    /// Which of the first three nodes has a slot. Waits until they agree: while one of them holds
+    /// that the slot is nobody's, it refuses to take it over.
+    pub(crate) fn owner(&self, slot: u16) -> usize {
+        loop {
+            let views: Vec<Option<String>> = (0..3).map(|node| self.view(node, slot)).collect();
+            let first = views[0].as_ref().filter(|_| views.iter().all(|view| *view == views[0]));
+            if let Some(owner) = first.and_then(|id| (0..3).find(|node| self.id(*node) == *id)) {
+                return owner;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// The id of the node that has a slot, as one node sees it.
+    fn view(&self, node: usize, slot: u16) -> Option<String> {
+        let nodes = self.nodes[node].ask(&["CLUSTER", "NODES"])?;
+        let has = |line: &&str| {
+            line.split(' ').skip(8).any(|range| {
+                let (first, last) = range.split_once('-').unwrap_or((range, range));
+                let number = |text: &str| text.trim().parse::<u16>().ok();
+                number(first).zip(number(last)).is_some_and(|(a, b)| (a..=b).contains(&slot))
+            })
         };
-        (0..3).find(|n| has(&self.nodes[*n]))
+        let line = nodes.lines().find(has)?;
+        line.split(' ').next().map(str::to_owned)
     }
 
     /// Moves a slot with its keys, a few at a time, as `redis-cli --cluster reshard` does.

@@ -1,6 +1,6 @@
-//! Instances and turns without an engine, for tests that want them just so.
+//! Instances and turns without an engine, for an adapter's own tests that want them just so. Each
+//! stops its test at the first surprise.
 
-#![allow(dead_code, reason = "each test file uses another part of it")]
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use durable_core::time::Timestamp;
 const LONG: Duration = Duration::from_secs(60);
 
 /// Creates an instance whose first turn is ready.
-pub(crate) async fn create(backend: &dyn Backend, id: &InstanceId) {
+pub async fn create(backend: &dyn Backend, id: &InstanceId) {
     let execution = ExecutionId(TokioEnv::shared().random_u128());
     let record = InstanceRecord {
         instance: id.clone(),
@@ -47,7 +47,7 @@ pub(crate) async fn create(backend: &dyn Backend, id: &InstanceId) {
 }
 
 /// The next turn, with up to so many messages, on loan for so long.
-pub(crate) async fn turn(
+pub async fn turn(
     backend: &dyn Backend,
     (messages_max, lease_for): (usize, Duration),
     wait: Duration,
@@ -58,7 +58,7 @@ pub(crate) async fn turn(
 }
 
 /// A message that a turn sends to its own instance.
-pub(crate) fn envelope(work: &TurnWork, seq: u64) -> Envelope {
+pub fn envelope(work: &TurnWork, seq: u64) -> Envelope {
     Envelope {
         execution: Some(work.execution),
         ..Envelope::new(
@@ -71,7 +71,7 @@ pub(crate) fn envelope(work: &TurnWork, seq: u64) -> Envelope {
 }
 
 /// A commit of a few events that does nothing but consume what was handed out.
-pub(crate) fn nothing(work: &TurnWork) -> TurnCommit {
+pub fn nothing(work: &TurnWork) -> TurnCommit {
     TurnCommit {
         lease: work.lease.clone(),
         execution: work.execution,
@@ -89,13 +89,14 @@ pub(crate) fn nothing(work: &TurnWork) -> TurnCommit {
     }
 }
 
-pub(crate) async fn applied(backend: &dyn Backend, commit: TurnCommit) {
+/// Commits, and insists that it was applied.
+pub async fn applied(backend: &dyn Backend, commit: TurnCommit) {
     let outcome = backend.commit_turns(vec![commit]).await.remove(0).unwrap();
     assert_eq!(outcome, CommitOutcome::Applied);
 }
 
 /// So many timers far in the future.
-pub(crate) fn timers(work: &TurnWork, count: u64) -> Vec<Envelope> {
+pub fn timers(work: &TurnWork, count: u64) -> Vec<Envelope> {
     let timer = |seq: u64| Envelope {
         visible_at: Some(Timestamp::from_millis(4_000_000_000_000)),
         ..envelope(work, seq)
@@ -115,7 +116,7 @@ async fn send(backend: &dyn Backend, id: &InstanceId, execution: Option<Executio
 
 /// An instance begins anew, then ends, then is purged, each time with so many timers and messages
 /// that nobody wants any more. `clean_up` receives until these are gone.
-pub(crate) async fn end_with_many<F: Future<Output = Vec<TurnWork>>>(
+pub async fn end_with_many<F: Future<Output = Vec<TurnWork>>>(
     backend: &dyn Backend,
     id: &InstanceId,
     count: u64,
