@@ -10,14 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backend_aws::AwsStore;
+use conformance_tests::by_hand::{self, envelope};
 use conformance_tests::manual_env::ManualEnv;
 use durable_core::backend::{
-    ActivityCommit, ActivityWork, Backend, CommitOutcome, Disposition, Envelope, HistoryChunk,
-    ReceiveActivities, ReceiveTurns, RenewActivity, RenewOutcome, TurnCommit, TurnWork,
+    ActivityCommit, ActivityWork, Backend, CommitOutcome, Envelope, ReceiveActivities,
+    RenewActivity, RenewOutcome, TurnCommit, TurnWork,
 };
 use durable_core::client::Client;
 use durable_core::env::{Env as _, SharedEnv};
-use durable_core::ids::{MessageId, QueueName, WorkerId};
+use durable_core::ids::{QueueName, WorkerId};
 use emulator::{Emulator, Kind};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -57,14 +58,7 @@ impl Bench {
 
     /// A turn, without waiting for one.
     async fn turn(&self, of: &Arc<dyn Backend>) -> Option<TurnWork> {
-        let request = ReceiveTurns {
-            max: 1,
-            messages_max: 100,
-            lease_for: MINUTE,
-            wait: Duration::ZERO,
-            worker: WorkerId(7),
-        };
-        of.receive_turns(request).await.unwrap().pop()
+        by_hand::turn(&**of, (100, MINUTE), Duration::ZERO).await
     }
 
     async fn task(&self, of: &Arc<dyn Backend>) -> Option<ActivityWork> {
@@ -91,24 +85,9 @@ impl Bench {
     }
 
     async fn commit(&self, work: &TurnWork, change: impl FnOnce(&mut TurnCommit)) {
-        let mut commit = TurnCommit {
-            lease: work.lease.clone(),
-            execution: work.execution,
-            expected_events: work.events,
-            at: self.env.now(),
-            chunk: Some(HistoryChunk { events: 1, bytes: "turn".into() }),
-            consumed: work.messages.iter().map(|m| m.id).collect(),
-            cancelled: Vec::new(),
-            activities: Vec::new(),
-            messages: Vec::new(),
-            tracking: None,
-            record: None,
-            next: None,
-            disposition: Disposition::Ready,
-        };
+        let mut commit = TurnCommit { at: self.env.now(), ..by_hand::nothing(work) };
         change(&mut commit);
-        let outcome = self.here.commit_turns(vec![commit]).await.pop().unwrap().unwrap();
-        assert_eq!(outcome, CommitOutcome::Applied);
+        by_hand::applied(&*self.here, commit).await;
     }
 
     /// The first turn of a new instance.
@@ -117,12 +96,6 @@ impl Bench {
         client.start(engine::steps(), (1, String::new())).id("a").send().await.unwrap();
         self.turn(&self.here).await.unwrap()
     }
-}
-
-fn envelope(work: &TurnWork, seq: u64) -> Envelope {
-    let id = MessageId::of_action(work.execution, seq);
-    let envelope = Envelope::new(id, work.lease.instance.clone(), seq, "content".into());
-    Envelope { execution: Some(work.execution), ..envelope }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use durable_core::backend::{
-    Backend, CommitOutcome, CreateInstance, CreateOutcome, Disposition, Envelope, HistoryChunk,
-    InstanceRecord, NextGeneration, OrchestrationStatus, PurgeOutcome, ReceiveTurns, ReusePolicy,
-    TurnCommit, TurnWork,
+    Backend, CommitOutcome, CreateInstance, CreateOutcome, Envelope, HistoryChunk, InstanceRecord,
+    NextGeneration, OrchestrationStatus, PurgeOutcome, ReceiveTurns, ReusePolicy, TurnCommit,
+    TurnWork,
 };
 use durable_core::env::TokioEnv;
 use durable_core::ids::{ExecutionId, InstanceId, MessageId, Name, WorkerId};
@@ -72,20 +72,11 @@ pub fn envelope(work: &TurnWork, seq: u64) -> Envelope {
 
 /// A commit of a few events that does nothing but consume what was handed out.
 pub fn nothing(work: &TurnWork) -> TurnCommit {
+    let (lease, at) = (work.lease.clone(), Timestamp::from_millis(7));
     TurnCommit {
-        lease: work.lease.clone(),
-        execution: work.execution,
-        expected_events: work.events,
-        at: Timestamp::from_millis(7),
         chunk: Some(HistoryChunk { events: 3, bytes: "chunk".into() }),
         consumed: work.messages.iter().map(|m| m.id).collect(),
-        cancelled: Vec::new(),
-        activities: Vec::new(),
-        messages: Vec::new(),
-        tracking: None,
-        record: None,
-        next: None,
-        disposition: Disposition::Ready,
+        ..TurnCommit::new(lease, work.execution, work.events, at)
     }
 }
 

@@ -26,20 +26,11 @@ pub(crate) fn chunk(events: u32, content: &str) -> HistoryChunk {
 impl Hub {
     /// A turn of this work that consumes all messages and adds the event `turn`.
     pub(crate) fn step(&self, work: &TurnWork) -> Step {
+        let lease = work.lease.clone();
         let commit = TurnCommit {
-            lease: work.lease.clone(),
-            execution: work.execution,
-            expected_events: work.events,
-            at: self.now(),
             chunk: Some(chunk(1, "turn")),
             consumed: work.messages.iter().map(|m| m.id).collect(),
-            cancelled: Vec::new(),
-            activities: Vec::new(),
-            messages: Vec::new(),
-            tracking: None,
-            record: None,
-            next: None,
-            disposition: Disposition::Ready,
+            ..TurnCommit::new(lease, work.execution, work.events, self.now())
         };
         Step { hub: self.clone(), commit }
     }

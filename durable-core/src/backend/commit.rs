@@ -71,6 +71,32 @@ pub struct TurnCommit {
     pub disposition: Disposition,
 }
 
+impl TurnCommit {
+    /// A commit that does nothing yet: the instance stays as it is and is ready for what comes.
+    pub fn new(
+        lease: TurnLease,
+        execution: ExecutionId,
+        expected_events: u64,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            lease,
+            execution,
+            expected_events,
+            at,
+            chunk: None,
+            consumed: Vec::new(),
+            cancelled: Vec::new(),
+            activities: Vec::new(),
+            messages: Vec::new(),
+            tracking: None,
+            record: None,
+            next: None,
+            disposition: Disposition::Ready,
+        }
+    }
+}
+
 /// The result of an activity.
 #[derive(Debug, Clone)]
 pub struct ActivityCommit {

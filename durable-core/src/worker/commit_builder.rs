@@ -35,21 +35,7 @@ pub(super) struct Prepared {
 }
 
 fn empty_commit(work: &TurnWork, now: Timestamp) -> TurnCommit {
-    TurnCommit {
-        lease: work.lease.clone(),
-        execution: work.execution,
-        expected_events: work.events,
-        at: now,
-        chunk: None,
-        consumed: Vec::new(),
-        cancelled: Vec::new(),
-        activities: Vec::new(),
-        messages: Vec::new(),
-        tracking: None,
-        record: None,
-        next: None,
-        disposition: Disposition::Ready,
-    }
+    TurnCommit::new(work.lease.clone(), work.execution, work.events, now)
 }
 
 /// Builds the commit of a turn that ran.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use durable::backend::{
-    ActivityCommit, ActivityLease, Backend, Disposition, Envelope, HistoryChunk, ReceiveActivities,
+    ActivityCommit, ActivityLease, Backend, Envelope, HistoryChunk, ReceiveActivities,
     ReceiveTracking, ReceiveTurns, RenewActivity, TrackingLease, TurnCommit, TurnLease, TurnWork,
 };
 use durable::client::Client;
@@ -287,19 +287,8 @@ fn text<T: std::fmt::Debug>(mut answers: Vec<T>) -> String {
 
 fn commit(lease: TurnLease, execution: ExecutionId, expected_events: u64) -> TurnCommit {
     TurnCommit {
-        lease,
-        execution,
-        expected_events,
-        at: Timestamp::EPOCH,
         chunk: Some(HistoryChunk { events: 1, bytes: "event".into() }),
-        consumed: Vec::new(),
-        cancelled: Vec::new(),
-        activities: Vec::new(),
-        messages: Vec::new(),
-        tracking: None,
-        record: None,
-        next: None,
-        disposition: Disposition::Ready,
+        ..TurnCommit::new(lease, execution, expected_events, Timestamp::EPOCH)
     }
 }
 
