@@ -38,8 +38,7 @@ impl Hub {
         for (queue, task) in claims.tasks {
             let (instance, item) = (claims.instance.clone(), Arc::clone(&claims.item));
             let place = TaskPlace { instance, item, task };
-            tasks.not_claimed(&place);
-            tasks.push_due(at, &queue, place);
+            tasks.put_back(at, &queue, place);
         }
     }
 

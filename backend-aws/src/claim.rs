@@ -133,20 +133,6 @@ impl Hub {
         Ok(move |task: &Task| !in_head && live != Some(task.body.execution))
     }
 
-    /// Whether a task may not be taken now; then it is looked at when it may.
-    fn is_for_later(&self, claims: &Claims, w: &Wanted, task: &Task, now: Timestamp) -> bool {
-        let place = claims.place(w.task);
-        let mut tasks = self.tasks.lock();
-        if let Some(loan) = task.loan.filter(|loan| loan.until > now) {
-            tasks.watch(loan, &w.queue, place);
-        } else if let Some(at) = task.visible_at.filter(|at| *at > now) {
-            tasks.push_due(at, &w.queue, place);
-        } else {
-            return false;
-        }
-        true
-    }
-
     /// Takes the loans; the item as it is then, and which of the tasks are on loan now.
     async fn take_tasks(
         &self,
@@ -168,11 +154,12 @@ impl Hub {
                 Changed::Refused(holder, _) => {
                     let load = holder.map(|holder| holder.load).unwrap_or_default();
                     wanted.retain(|w| {
-                        let task = load.task(w.task);
-                        let stays =
-                            task.is_some_and(|task| !self.is_for_later(claims, w, task, now));
+                        let place = claims.place(w.task);
+                        let mut tasks = self.tasks.lock();
+                        let is_free = |task| tasks.wait(task, &place, now).is_none();
+                        let stays = load.task(w.task).is_some_and(is_free);
                         if !stays {
-                            self.tasks.lock().not_claimed(&claims.place(w.task));
+                            tasks.not_claimed(&place);
                         }
                         stays
                     });
@@ -185,15 +172,12 @@ impl Hub {
         {
             let again = self.now() + Duration::from_millis(100);
             let mut tasks = self.tasks.lock();
-            if done.is_none() {
-                wanted.iter().for_each(|w| tasks.not_claimed(&claims.place(w.task)));
-            }
             for w in &wanted {
                 let place = claims.place(w.task);
                 if done.is_some() {
                     tasks.claimed(Loan { token: w.token, until }, &w.queue, place);
                 } else {
-                    tasks.push_due(again, &w.queue, place);
+                    tasks.put_back(again, &w.queue, place);
                 }
             }
         }

@@ -8,7 +8,7 @@ use durable_core::ids::{InstanceId, LeaseToken, MessageId, QueueName};
 use durable_core::time::Timestamp;
 use foldhash::{HashMap, HashSet};
 
-use crate::head::{Head, Loan};
+use crate::head::{Head, Loan, Task};
 use crate::loan_ends::LoanEnds;
 
 /// Hints kept at most; what is dropped comes back by doorbell or sweep.
@@ -156,6 +156,23 @@ impl TaskHints {
             self.due.insert((at, queue.clone(), place));
         }
         earliest
+    }
+
+    /// Looks at a task when it may be taken, if it may not be now: `None` when it may. Whether that
+    /// is earlier than all else of its kind.
+    pub(crate) fn wait(&mut self, task: &Task, place: &TaskPlace, now: Timestamp) -> Option<bool> {
+        let queue = &task.body.queue;
+        if let Some(loan) = task.loan.filter(|loan| loan.until > now) {
+            return Some(self.watch(loan, queue, place.clone()));
+        }
+        let at = task.visible_at.filter(|at| *at > now)?;
+        Some(self.push_due(at, queue, place.clone()))
+    }
+
+    /// A claim has failed: the task is looked at once more then.
+    pub(crate) fn put_back(&mut self, at: Timestamp, queue: &QueueName, place: TaskPlace) {
+        self.not_claimed(&place);
+        self.push_due(at, queue, place);
     }
 
     pub(crate) fn advance(&mut self, now: Timestamp) {

@@ -56,12 +56,9 @@ impl Hub {
         for task in &load.tasks {
             let place =
                 TaskPlace { instance: instance.clone(), item: Arc::clone(item), task: task.id };
-            let queue = &task.body.queue;
-            let loan = task.loan.filter(|loan| loan.until > now);
-            ring |= match (loan, task.visible_at.filter(|at| *at > now)) {
-                (Some(loan), _) => tasks.watch(loan, queue, place),
-                (None, Some(at)) => tasks.push_due(at, queue, place),
-                (None, None) => tasks.push(queue, place),
+            ring |= match tasks.wait(task, &place, now) {
+                Some(earliest) => earliest,
+                None => tasks.push(&task.body.queue, place),
             };
         }
         drop(tasks);

@@ -8,7 +8,7 @@ use durable_core::backend::sealed::{Damaged, Decoded, Get, Put};
 use durable_core::ids::{ExecutionId, InstanceId, LeaseToken, MessageId, QueueName};
 use durable_core::time::Timestamp;
 
-use crate::values::{Body, Message, RecordBody, TaskBody};
+use crate::values::{Body, Message, RecordBody, TaskBody, get_id, put_id};
 
 /// One thing to bring about. Each may be done again without harm.
 #[derive(Debug)]
@@ -54,14 +54,9 @@ impl Outbox {
     }
 }
 
-fn put_id(p: &mut Put, id: MessageId) {
-    p.u128(id.source);
-    p.u64(id.seq);
-}
-
-fn get_id(g: &mut Get) -> Decoded<MessageId> {
-    Ok(MessageId { source: g.u128()?, seq: g.u64()? })
-}
+/// Bytes of a length, and of a message id.
+const LENGTH: usize = 4;
+const ID: usize = 16 + 8;
 
 fn instance(g: &mut Get) -> Decoded<InstanceId> {
     InstanceId::new(g.text()?).map_err(|_| Damaged("an instance id is not valid"))
@@ -74,7 +69,7 @@ fn put_envelope(p: &mut Put, e: &Envelope) {
     p.u64(e.order_key);
     p.option(e.visible_at, |p, at| p.u64(at.as_micros()));
     p.bytes(e.queue.as_str().as_bytes());
-    p.u8(u8::from(e.control));
+    p.flag(e.control);
     p.option(e.creates.as_ref(), |p, record| {
         p.u128(record.execution.0);
         p.bytes(&RecordBody::seal(record, &Body::Inline(record.details.clone())));
@@ -120,24 +115,17 @@ fn put_chore(p: &mut Put, chore: &Chore) {
         }
         Chore::Page(messages, tasks) => {
             p.u8(3);
-            p.u32(u32::try_from(messages.len()).unwrap_or(u32::MAX));
-            for message in messages {
-                p.bytes(&message.seal());
-            }
-            p.u32(u32::try_from(tasks.len()).unwrap_or(u32::MAX));
-            for (id, visible_at, task) in tasks {
+            p.list(messages, |p, message| p.bytes(&message.seal()));
+            p.list(tasks, |p, (id, visible_at, task)| {
                 put_id(p, *id);
                 p.option(*visible_at, |p, at| p.u64(at.as_micros()));
                 p.bytes(&task.seal());
-            }
+            });
         }
         Chore::Leave(page, ids) => {
             p.u8(4);
             p.bytes(page.as_bytes());
-            p.u32(u32::try_from(ids.len()).unwrap_or(u32::MAX));
-            for id in ids {
-                put_id(p, *id);
-            }
+            p.list(ids, |p, id| put_id(p, *id));
         }
         Chore::DropPages => p.u8(5),
     }
@@ -148,24 +136,17 @@ fn get_chore(g: &mut Get) -> Decoded<Chore> {
         1 => Chore::Deliver(get_envelope(g)?),
         2 => Chore::Track(g.u64()?, get_envelope(g)?),
         3 => {
-            let mut messages = Vec::new();
-            for _ in 0..g.u32()? {
-                messages.push(Message::unseal(g.bytes()?)?);
-            }
-            let mut tasks = Vec::new();
-            for _ in 0..g.u32()? {
+            let messages = g.list(LENGTH, |g| Message::unseal(g.bytes()?))?;
+            let tasks = g.list(ID + 1 + LENGTH, |g| {
                 let id = get_id(g)?;
                 let visible_at = g.option(|g| g.u64().map(Timestamp::from_micros))?;
-                tasks.push((id, visible_at, TaskBody::unseal(g.bytes()?)?));
-            }
+                Ok((id, visible_at, TaskBody::unseal(g.bytes()?)?))
+            })?;
             Chore::Page(messages, tasks)
         }
         4 => {
             let page = Arc::from(g.text()?);
-            let mut ids = Vec::new();
-            for _ in 0..g.u32()? {
-                ids.push(get_id(g)?);
-            }
+            let ids = g.list(ID, get_id)?;
             Chore::Leave(page, ids)
         }
         5 => Chore::DropPages,
@@ -176,19 +157,13 @@ fn get_chore(g: &mut Get) -> Decoded<Chore> {
 /// Chores as bytes.
 pub(crate) fn seal_chores(chores: &[Chore]) -> Bytes {
     let mut p = Put::with_capacity(256);
-    p.u32(u32::try_from(chores.len()).unwrap_or(u32::MAX));
-    for chore in chores {
-        put_chore(&mut p, chore);
-    }
+    p.list(chores, put_chore);
     Bytes::from(p.seal())
 }
 
 pub(crate) fn unseal_chores(value: Bytes) -> Decoded<Vec<Chore>> {
     let mut g = Get::unseal(value)?;
-    let mut chores = Vec::new();
-    for _ in 0..g.u32()? {
-        chores.push(get_chore(&mut g)?);
-    }
+    let chores = g.list(1, get_chore)?;
     g.end()?;
     Ok(chores)
 }

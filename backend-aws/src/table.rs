@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, ReturnValue,
     ReturnValuesOnConditionCheckFailure, WriteRequest,
@@ -178,6 +179,17 @@ impl Table {
         }
     }
 
+    fn between(&self, pk: &str, (from, to): (&str, &str)) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("pk=:p AND sk BETWEEN :f AND :t")
+            .expression_attribute_values(":p", text(pk))
+            .expression_attribute_values(":f", text(from))
+            .expression_attribute_values(":t", text(to))
+    }
+
     /// Items of one partition whose sort keys lie between two, both included, in their order.
     /// Reads pages until there are `limit` items or `bytes_max` is passed; the second part says
     /// whether there may be more.
@@ -193,14 +205,7 @@ impl Table {
         loop {
             let left = i32::try_from(limit.saturating_sub(items.len())).unwrap_or(i32::MAX);
             let answer = self
-                .client
-                .query()
-                .table_name(&self.name)
-                .consistent_read(true)
-                .key_condition_expression("pk=:p AND sk BETWEEN :f AND :t")
-                .expression_attribute_values(":p", text(pk))
-                .expression_attribute_values(":f", text(from))
-                .expression_attribute_values(":t", text(to))
+                .between(pk, (from, to))
                 .limit(left)
                 .set_exclusive_start_key(start)
                 .send()
@@ -222,14 +227,7 @@ impl Table {
         (from, to): (&str, &str),
     ) -> BackendResult<Option<Item>> {
         let answer = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .consistent_read(true)
-            .key_condition_expression("pk=:p AND sk BETWEEN :f AND :t")
-            .expression_attribute_values(":p", text(pk))
-            .expression_attribute_values(":f", text(from))
-            .expression_attribute_values(":t", text(to))
+            .between(pk, (from, to))
             .scan_index_forward(false)
             .limit(1)
             .send()

@@ -6,6 +6,7 @@
 //! their own, all in one.
 
 use bytes::Bytes;
+use durable_core::backend::sealed::{Damaged, Decoded, Get, Put};
 use durable_core::backend::{BackendResult, HistoryChunk, TurnCommit};
 use foldhash::HashSet;
 
@@ -17,7 +18,6 @@ use crate::table::damaged;
 use crate::update::{Update, binary};
 use crate::values::{Body, Message, RecordBody};
 use crate::weight::{self, UNIT};
-use durable_core::backend::sealed::{Damaged, Decoded, Get, Put};
 
 /// A tail has no more than this, however large its head is.
 const TAIL_MAX: usize = 1_024;

@@ -60,12 +60,12 @@ impl Body {
     }
 }
 
-fn put_id(p: &mut Put, id: MessageId) {
+pub(crate) fn put_id(p: &mut Put, id: MessageId) {
     p.u128(id.source);
     p.u64(id.seq);
 }
 
-fn get_id(g: &mut Get) -> Decoded<MessageId> {
+pub(crate) fn get_id(g: &mut Get) -> Decoded<MessageId> {
     Ok(MessageId { source: g.u128()?, seq: g.u64()? })
 }
 
