@@ -20,7 +20,11 @@
 //! ```
 //!
 //! Every check is a test of its own, named `area::what_must_hold`. Checks that the adapter's
-//! capabilities rule out are shown as ignored, with the reason.
+//! capabilities rule out are shown as ignored, with the reason. So are all of them when the
+//! fixture says that its store is not there ([`FnFixture::unless`]); with [`REQUIRE`] set to 1
+//! they fail instead.
+//!
+//! The chapter "Write your own backend" of the book in `docs` builds an adapter step by step.
 
 pub mod by_hand;
 #[macro_use]

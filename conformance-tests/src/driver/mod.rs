@@ -5,6 +5,7 @@ pub(crate) mod step;
 mod store;
 pub(crate) mod turns;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -25,6 +26,9 @@ use crate::memory::MemoryFixture;
 
 /// A wait that is longer than anything a check waits for.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// How far the clock of one who polls goes at a time while a check waits.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// What all hubs of one check share.
 struct World {
@@ -252,9 +256,28 @@ impl Hub {
     /// The result of something that must end soon.
     pub(crate) async fn soon<F: Future>(&self, what: &str, future: F) -> Checked<F::Output> {
         let patience = self.timings().patience;
-        timeout(&*self.world.real, patience, future)
+        let ended = Box::pin(async {
+            tokio::select! {
+                biased;
+                output = future => output,
+                never = self.let_polls_come() => match never {},
+            }
+        });
+        timeout(&*self.world.real, patience, ended)
             .await
             .map_err(|_| Failure::new(format!("{what} did not happen within {patience:?}")))
+    }
+
+    /// Who polls sleeps between two looks, by the clock that checks move. While a check waits, it
+    /// moves that clock, as slowly as a real one goes; nobody else needs that.
+    async fn let_polls_come(&self) -> Infallible {
+        let Some(clock) = self.world.manual.as_ref().filter(|_| !self.capabilities().push) else {
+            return std::future::pending().await;
+        };
+        loop {
+            self.world.real.sleep(MOMENT).await;
+            clock.advance(MOMENT);
+        }
     }
 
     /// Runs a future as a task of its own; the answer is its result.

@@ -1,3 +1,4 @@
+// ANCHOR: head
 //! Records, histories, listings.
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use durable_core::hot::Wanted;
 use durable_core::ids::{ExecutionId, InstanceId};
 
 use super::Shelf;
+// ANCHOR_END: head
 
 // ANCHOR: watched
 /// Somebody waits for an instance to change; ends also when the wait is dropped.
@@ -28,9 +30,9 @@ impl Drop for Watched<'_> {
 }
 // ANCHOR_END: watched
 
+// ANCHOR: store
 #[async_trait]
 impl HistoryStore for Shelf {
-    // ANCHOR: reads
     async fn read_records(
         &self,
         instances: Vec<InstanceId>,
@@ -60,9 +62,7 @@ impl HistoryStore for Shelf {
     async fn purge(&self, instances: Vec<InstanceId>) -> Vec<BackendResult<PurgeOutcome>> {
         self.each("purge", instances, |state, id, _| state.purge(&id))
     }
-    // ANCHOR_END: reads
 
-    // ANCHOR: watch
     async fn watch(
         &self,
         instance: &InstanceId,
@@ -79,5 +79,5 @@ impl HistoryStore for Shelf {
         };
         self.wait("watch", &bell, wait, |shelf, _| (newer(shelf), None)).await
     }
-    // ANCHOR_END: watch
 }
+// ANCHOR_END: store

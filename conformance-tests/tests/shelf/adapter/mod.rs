@@ -1,5 +1,5 @@
-//! A small adapter: hubs of this process on a shelf. Its parts are shown one by one in the
-//! chapter "Write your own backend".
+// ANCHOR: head
+//! A small adapter: hubs of this process on a shelf.
 
 mod history;
 mod queues;
@@ -18,10 +18,12 @@ use durable_core::hot::HubState;
 use durable_core::ids::{HubName, LeaseToken};
 use durable_core::memory::Bells;
 use durable_core::time::Timestamp;
+// ANCHOR_END: head
 
+// ANCHOR: step
 /// How far the adapter has come in the chapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
     /// A receive looks once.
     Looks,
     /// It looks again and again while it waits.
@@ -29,43 +31,12 @@ pub(crate) enum Step {
     /// It is woken.
     Rings,
 }
+// ANCHOR_END: step
 
-// ANCHOR: shelf
-/// One task hub.
-pub(crate) struct Shelf {
-    env: SharedEnv,
-    hub: HubName,
-    capabilities: Capabilities,
-    step: Step,
-    state: Mutex<HubState>,
-    bells: Bells,
-    closed: AtomicBool,
-}
-// ANCHOR_END: shelf
-
-impl std::fmt::Debug for Shelf {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shelf").field("hub", &self.hub).finish_non_exhaustive()
-    }
-}
-
-// ANCHOR: shelves
-/// All hubs, by the place and name they were opened under: opening one again finds it.
-#[derive(Debug, Default)]
-pub(crate) struct Shelves(Mutex<BTreeMap<(String, HubName), Arc<Shelf>>>);
-
-impl Shelves {
-    pub(crate) fn open(&self, place: &str, hub: HubName, env: SharedEnv, step: Step) -> Arc<Shelf> {
-        let mut shelves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Shelf::new(env, hub.clone(), step));
-        Arc::clone(shelves.entry((place.to_owned(), hub.clone())).or_insert_with(new))
-    }
-}
-// ANCHOR_END: shelves
-
+// ANCHOR: capabilities
 impl Shelf {
-    // ANCHOR: capabilities
-    pub(crate) fn capabilities(step: Step) -> Capabilities {
+    /// What the adapter claims.
+    pub fn capabilities(step: Step) -> Capabilities {
         let mut capabilities = Capabilities::new("shelf");
         capabilities.durability = Durability::Process;
         capabilities.instant_delivery = true;
@@ -75,8 +46,28 @@ impl Shelf {
         capabilities.push = step == Step::Rings;
         capabilities
     }
-    // ANCHOR_END: capabilities
+}
+// ANCHOR_END: capabilities
 
+// ANCHOR: shelf
+/// One task hub.
+pub struct Shelf {
+    env: SharedEnv,
+    hub: HubName,
+    capabilities: Capabilities,
+    step: Step,
+    state: Mutex<HubState>,
+    bells: Bells,
+    closed: AtomicBool,
+}
+
+impl std::fmt::Debug for Shelf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shelf").field("hub", &self.hub).finish_non_exhaustive()
+    }
+}
+
+impl Shelf {
     fn new(env: SharedEnv, hub: HubName, step: Step) -> Self {
         Self {
             env,
@@ -103,8 +94,11 @@ impl Shelf {
         }
         Err(BackendError::new(BackendErrorKind::Closed, operation, "the shelf was closed"))
     }
+}
+// ANCHOR_END: shelf
 
-    // ANCHOR: change
+// ANCHOR: change
+impl Shelf {
     /// Changes the state in one piece, then wakes whoever has something to do now.
     fn change<T>(&self, change: impl FnOnce(&mut HubState, Timestamp) -> T) -> T {
         let now = self.env.now();
@@ -118,9 +112,7 @@ impl Shelf {
         }
         result
     }
-    // ANCHOR_END: change
 
-    // ANCHOR: each
     /// One answer per item, in order.
     fn each<I, T>(
         &self,
@@ -134,8 +126,8 @@ impl Shelf {
         };
         items.into_iter().map(one).collect()
     }
-    // ANCHOR_END: each
 }
+// ANCHOR_END: change
 
 // ANCHOR: commits
 #[async_trait]
@@ -167,3 +159,18 @@ impl Backend for Shelf {
     }
 }
 // ANCHOR_END: commits
+
+// ANCHOR: shelves
+/// All hubs, by the place and name they were opened under: opening one again finds it.
+#[derive(Debug, Default)]
+pub struct Shelves(Mutex<BTreeMap<(String, HubName), Arc<Shelf>>>);
+
+impl Shelves {
+    /// The hub of that name at that place; made when it is first asked for.
+    pub fn open(&self, place: &str, hub: HubName, env: SharedEnv, step: Step) -> Arc<Shelf> {
+        let mut shelves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Shelf::new(env, hub.clone(), step));
+        Arc::clone(shelves.entry((place.to_owned(), hub.clone())).or_insert_with(new))
+    }
+}
+// ANCHOR_END: shelves

@@ -1,3 +1,4 @@
+// ANCHOR: head
 //! The three queues.
 
 use std::time::Duration;
@@ -20,9 +21,10 @@ const POLL: Duration = Duration::from_millis(5);
 
 /// Something that was found, or when there may be something at the latest.
 type Found<T> = (Option<T>, Option<Timestamp>);
+// ANCHOR_END: head
 
+// ANCHOR: wait
 impl Shelf {
-    // ANCHOR: wait
     /// Looks until there is something or the time has passed.
     pub(super) async fn wait<T>(
         &self,
@@ -56,7 +58,6 @@ impl Shelf {
             }
         }
     }
-    // ANCHOR_END: wait
 
     /// Takes work from a queue.
     async fn receive<T>(
@@ -76,6 +77,7 @@ impl Shelf {
         Ok(self.wait(operation, bell, wait, look).await?.unwrap_or_default())
     }
 }
+// ANCHOR_END: wait
 
 // ANCHOR: orchestrations
 #[async_trait]
@@ -128,6 +130,7 @@ impl OrchestrationQueue for Shelf {
 }
 // ANCHOR_END: orchestrations
 
+// ANCHOR: activities
 #[async_trait]
 impl ActivityQueue for Shelf {
     async fn receive_activities(
@@ -164,7 +167,9 @@ impl ActivityQueue for Shelf {
         })
     }
 }
+// ANCHOR_END: activities
 
+// ANCHOR: tracking
 #[async_trait]
 impl TrackingQueue for Shelf {
     async fn receive_tracking(&self, request: ReceiveTracking) -> BackendResult<Vec<TrackingWork>> {
@@ -180,3 +185,4 @@ impl TrackingQueue for Shelf {
         self.each("ack_tracking", leases, |state, lease, _| state.ack_tracking(&lease))
     }
 }
+// ANCHOR_END: tracking
