@@ -8,13 +8,15 @@ use durable_core::backend::{
     AbandonOutcome, ActivityLease, ActivityQueue, ActivityWork, BackendResult, ReceiveActivities,
     RenewActivity, RenewOutcome,
 };
-use durable_core::ids::LeaseToken;
+use durable_core::ids::{LeaseToken, QueueName};
 
 use crate::args::Args;
 use crate::backend::RedisBackend;
-use crate::receive::{Bell, Look, LookRest, Wanted};
+use crate::offers::Offers;
+use crate::partition::Partition;
 use crate::reply::Reply;
-use crate::scripts::SCRIPTS;
+use crate::scripts::{SCRIPTS, Script};
+use crate::taking::{Bell, LookRest, Taking};
 use crate::values;
 
 /// Most tasks in one look; bounds how long the script blocks the server.
@@ -46,26 +48,53 @@ fn read_work(reply: &mut Reply) -> Decoded<ActivityWork> {
     })
 }
 
+impl Taking for ReceiveActivities {
+    type Work = ActivityWork;
+    type Rest = LookRest;
+    const OPERATION: &'static str = "receive_activities";
+    const BELL: Bell = Bell::Activities;
+
+    fn script() -> &'static Script {
+        &SCRIPTS.receive_activities
+    }
+
+    fn read(reply: Reply) -> Decoded<(Vec<ActivityWork>, LookRest)> {
+        read_works(reply)
+    }
+
+    fn offers(backend: &RedisBackend) -> Option<&Offers<ActivityWork, LookRest>> {
+        Some(&backend.offers.activities)
+    }
+
+    fn max(&self) -> usize {
+        self.max.clamp(1, TASKS_MAX)
+    }
+
+    fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    fn queues(&self) -> &[QueueName] {
+        &self.queues
+    }
+
+    fn args(&self, backend: &RedisBackend, args: Args, max: usize) -> Args {
+        let args = args.count(max).span(self.lease_for).bytes(&backend.seed());
+        self.queues.iter().fold(args, |args, queue| args.text(queue.as_str()))
+    }
+
+    async fn settle(&self, _backend: &RedisBackend, _home: &Partition, rest: LookRest) -> LookRest {
+        rest
+    }
+}
+
 #[async_trait]
 impl ActivityQueue for RedisBackend {
     async fn receive_activities(
         &self,
         request: ReceiveActivities,
     ) -> BackendResult<Vec<ActivityWork>> {
-        let operation = "receive_activities";
-        let script = &SCRIPTS.receive_activities;
-        let queues = &request.queues;
-        let (max, lease_for) = (request.max.clamp(1, TASKS_MAX), request.lease_for);
-        let look = |home: u16, max: usize| async move {
-            let home = self.numbered(home);
-            let args = Args::of(script, home).count(max).span(lease_for).bytes(&self.seed());
-            let args = queues.iter().fold(args, |args, queue| args.text(queue.as_str()));
-            self.check_open(operation)?;
-            let (works, rest) = self.lend(operation, script, args, read_works).await?;
-            Ok(Look { works, rest })
-        };
-        let wanted = Wanted { bell: Bell::Activities, queues, max, wait: request.wait };
-        self.receive(operation, wanted, look).await
+        self.receive(&request).await
     }
 
     async fn renew_activities(

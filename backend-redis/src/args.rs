@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use durable_core::backend::{
-    ActivityLease, CreateInstance, Disposition, Envelope, ReusePolicy, TrackingLease, TurnCommit,
-    TurnLease,
+    ActivityCommit, ActivityLease, CreateInstance, Disposition, Envelope, ReusePolicy,
+    TrackingLease, TurnCommit, TurnLease,
 };
 use durable_core::ids::{ExecutionId, MessageId};
 use durable_core::time::Timestamp;
@@ -55,15 +55,24 @@ impl Args {
     pub(crate) fn of_several(script: &Script, partition: &Partition, items: &[Self]) -> Self {
         let mut several = Self::of(script, partition);
         for item in items {
-            let own = || item.cmd.args_iter().skip(item.before);
-            several = several.count(own().count());
-            for arg in own() {
-                if let redis::Arg::Simple(bytes) = arg {
-                    several = several.bytes(bytes);
-                }
-            }
+            several = item.own().fold(several.count(item.own().count()), Self::bytes);
         }
         several
+    }
+
+    /// The call of a script for a verb that takes something along: the count of the verb's
+    /// arguments, these, and those of the taking.
+    pub(crate) fn along(script: &Script, partition: &Partition, verb: &Self, take: &Self) -> Self {
+        let args = Self::of(script, partition).count(verb.own().count());
+        verb.own().chain(take.own()).fold(args, Self::bytes)
+    }
+
+    /// The arguments behind the keys.
+    fn own(&self) -> impl Iterator<Item = &[u8]> {
+        self.cmd.args_iter().skip(self.before).filter_map(|arg| match arg {
+            redis::Arg::Simple(bytes) => Some(bytes),
+            _ => None,
+        })
     }
 
     pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {
@@ -139,6 +148,11 @@ impl Args {
 
     pub(crate) fn activity(self, lease: &ActivityLease) -> Self {
         self.message_id(lease.task).text(lease.instance.as_str()).id(Some(lease.token.0))
+    }
+
+    /// What `commit_activity.lua` reads.
+    pub(crate) fn completion(self, commit: &ActivityCommit) -> Self {
+        self.message(&commit.completion).activity(&commit.lease)
     }
 
     pub(crate) fn tracking(self, lease: &TrackingLease) -> Self {

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::error::{Effect, from_redis};
 use crate::link::Link;
 use crate::quiet::Quiet;
-use crate::receive::Bell;
+use crate::taking::Bell;
 use crate::wire::CONNECT_LIMIT;
 
 const OPERATION: &str = "subscribe";

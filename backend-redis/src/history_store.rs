@@ -74,6 +74,21 @@ fn read_page(read: &HistoryRead, mut reply: Reply) -> Decoded<HistoryPage> {
     Ok(page)
 }
 
+/// What a watch looks for.
+#[derive(Debug, Clone, Copy)]
+enum Watched {
+    /// A record above this revision.
+    Newer(u64),
+    /// A terminal record, or that there is none.
+    End,
+}
+
+/// What it found.
+enum Seen {
+    Now(Option<InstanceRecord>),
+    NotYet,
+}
+
 /// Gives the bell of a watch back when the call ends, also when it is dropped.
 struct Watch<'a> {
     doorbell: &'a Doorbell,
@@ -87,22 +102,51 @@ impl Drop for Watch<'_> {
 }
 
 impl RedisBackend {
-    /// The record if it is newer; otherwise its next change rings.
-    async fn newer(
-        &self,
-        instance: &InstanceId,
-        seen: u64,
-    ) -> BackendResult<Option<InstanceRecord>> {
+    /// What a watch looks for, if it is there; otherwise the next change rings.
+    async fn watched(&self, instance: &InstanceId, watched: Watched) -> BackendResult<Seen> {
         let script = &SCRIPTS.watch;
-        let args =
-            self.args(script, instance).text(instance.as_str()).number(seen).span(WATCH_ENDS);
+        let args = self.args(script, instance).text(instance.as_str());
+        let args = match watched {
+            Watched::Newer(seen) => args.number(seen),
+            Watched::End => args.text(""),
+        };
+        let args = args.span(WATCH_ENDS);
         let answer = self.call("watch", Effect::Reads, script, args).await?;
         let mut reply = Reply::new("watch", answer)?;
         if reply.is_empty() {
-            return Ok(None);
+            return Ok(Seen::NotYet);
         }
         let what = format!("the record of {instance}");
-        read("watch", &what, read_stored(&mut reply, instance.clone()))
+        read("watch", &what, read_stored(&mut reply, instance.clone())).map(Seen::Now)
+    }
+
+    /// Waits for what a watch looks for. Ends without it when the time has passed.
+    async fn watch_for(
+        &self,
+        instance: &InstanceId,
+        watched: Watched,
+        wait: Duration,
+    ) -> BackendResult<Seen> {
+        let deadline = self.env().now() + wait;
+        let bell = self.doorbell().bells.listen(instance);
+        let _watch = Watch { doorbell: self.doorbell(), instance };
+        loop {
+            // Listens before it looks, so that what comes in between is heard.
+            let rung = bell.notified();
+            tokio::pin!(rung);
+            rung.as_mut().enable();
+            let seen = self.watched(instance, watched).await?;
+            let now = self.env().now();
+            if now >= deadline || matches!(seen, Seen::Now(_)) {
+                return Ok(seen);
+            }
+            let pause = deadline.since(now).min(self.doorbell().trust()).min(WATCH_AGAIN);
+            tokio::select! {
+                biased;
+                () = rung => {}
+                () = self.env().sleep(pause) => {}
+            }
+        }
     }
 }
 
@@ -149,26 +193,22 @@ impl HistoryStore for RedisBackend {
         seen: u64,
         wait: Duration,
     ) -> BackendResult<Option<InstanceRecord>> {
-        let deadline = self.env().now() + wait;
-        let bell = self.doorbell().bells.listen(instance);
-        let _watch = Watch { doorbell: self.doorbell(), instance };
-        loop {
-            // Listens before it looks, so that what comes in between is heard.
-            let rung = bell.notified();
-            tokio::pin!(rung);
-            rung.as_mut().enable();
-            if let Some(record) = self.newer(instance, seen).await? {
-                return Ok(Some(record));
-            }
-            let now = self.env().now();
-            if now >= deadline {
-                return Ok(None);
-            }
-            let pause = deadline.since(now).min(self.doorbell().trust()).min(WATCH_AGAIN);
-            tokio::select! {
-                biased;
-                () = rung => {}
-                () = self.env().sleep(pause) => {}
+        match self.watch_for(instance, Watched::Newer(seen), wait).await? {
+            Seen::Now(record) => Ok(record),
+            Seen::NotYet => Ok(None),
+        }
+    }
+
+    async fn watch_end(
+        &self,
+        instance: &InstanceId,
+        wait: Duration,
+    ) -> BackendResult<Option<InstanceRecord>> {
+        match self.watch_for(instance, Watched::End, wait).await? {
+            Seen::Now(record) => Ok(record),
+            Seen::NotYet => {
+                let read = self.read_records(vec![instance.clone()]).await.pop();
+                Ok(read.transpose()?.flatten())
             }
         }
     }

@@ -7,6 +7,7 @@
 //! for what a crash leaves and for what a step costs.
 
 mod activity_queue;
+mod along;
 mod args;
 mod backend;
 mod check_server;
@@ -25,6 +26,7 @@ mod link;
 mod listing;
 mod loans;
 mod node;
+mod offers;
 mod orchestration_queue;
 mod partition;
 mod quiet;
@@ -36,6 +38,7 @@ mod scripts;
 mod sentinel;
 mod slot;
 mod store;
+mod taking;
 #[cfg(feature = "tls")]
 mod tls;
 mod tracking_queue;

@@ -19,16 +19,22 @@ use crate::backend::RedisBackend;
 use crate::error::Effect;
 use crate::history_store::read_stored;
 use crate::link::{Call, unexpected};
-use crate::receive::{Bell, Look, LookRest, Wanted};
+use crate::offers::Offers;
+use crate::partition::Partition;
 use crate::relay::read_targets;
 use crate::reply::{Reply, read};
-use crate::scripts::SCRIPTS;
+use crate::scripts::{SCRIPTS, Script};
+use crate::taking::{Bell, LookRest, Taking};
 use crate::values;
 
 /// Most instances in one look; bounds how long the script blocks the server.
 const TURNS_MAX: usize = 64;
 
-fn created(instance: &InstanceId, answer: Value) -> BackendResult<CreateOutcome> {
+/// What `send.lua` answers.
+pub(crate) const SEND_OUTCOMES: [SendOutcome; 4] =
+    [SendOutcome::Accepted, SendOutcome::NoInstance, SendOutcome::Terminal, SendOutcome::InboxFull];
+
+pub(crate) fn created(instance: &InstanceId, answer: Value) -> BackendResult<CreateOutcome> {
     let operation = "create_instances";
     let mut reply = Reply::new(operation, answer)?;
     if read(operation, "an answer", reply.signed())? == 0 {
@@ -44,14 +50,17 @@ fn no_record() -> BackendError {
 }
 
 /// What somebody else has left undone.
-struct LeftBehind {
+pub(crate) struct LeftBehind {
     /// A turn whose staged parts are not out.
     parts: Option<Bytes>,
     /// Partitions with messages that were not relayed.
     outboxes: Option<Bytes>,
 }
 
-fn read_turns(mut reply: Reply) -> Decoded<(Vec<TurnWork>, (LookRest, LeftBehind))> {
+/// What a look at ready instances leaves.
+pub(crate) type TurnsRest = (LookRest, LeftBehind);
+
+fn read_turns(mut reply: Reply) -> Decoded<(Vec<TurnWork>, TurnsRest)> {
     let more = reply.signed()? == 1;
     let next = reply.number()?.map(Duration::from_micros);
     let left_behind = LeftBehind { parts: reply.option()?, outboxes: reply.option()? };
@@ -83,6 +92,53 @@ fn read_turn(reply: &mut Reply) -> Decoded<TurnWork> {
     Ok(TurnWork { lease, execution, events, messages, delivery, committed })
 }
 
+impl Taking for ReceiveTurns {
+    type Work = TurnWork;
+    type Rest = TurnsRest;
+    const OPERATION: &'static str = "receive_turns";
+    const BELL: Bell = Bell::Turns;
+
+    fn script() -> &'static Script {
+        &SCRIPTS.receive_turns
+    }
+
+    fn read(reply: Reply) -> Decoded<(Vec<TurnWork>, TurnsRest)> {
+        read_turns(reply)
+    }
+
+    fn offers(backend: &RedisBackend) -> Option<&Offers<TurnWork, TurnsRest>> {
+        Some(&backend.offers.turns)
+    }
+
+    fn max(&self) -> usize {
+        self.max.clamp(1, TURNS_MAX)
+    }
+
+    fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    fn args(&self, backend: &RedisBackend, args: Args, max: usize) -> Args {
+        let messages_max = self.messages_max.clamp(1, limits::MESSAGES_PER_TURN_MAX);
+        let args = args.count(max).count(messages_max).span(self.lease_for);
+        args.bytes(&backend.seed()).flag(backend.partitions().len() > 1)
+    }
+
+    async fn settle(&self, backend: &RedisBackend, home: &Partition, rest: TurnsRest) -> LookRest {
+        let (rest, left_behind) = rest;
+        if let Some(parts) = left_behind.parts {
+            backend.publish_left_behind(home, &parts).await;
+        }
+        if let Some(targets) = left_behind.outboxes {
+            let all = backend.partitions().len();
+            let targets = read_targets(&targets).into_iter();
+            let targets = targets.filter(|target| usize::from(*target) < all);
+            backend.routes.add(targets.map(|target| (home.home.number, target)));
+        }
+        rest
+    }
+}
+
 #[async_trait]
 impl OrchestrationQueue for RedisBackend {
     async fn create_instances(
@@ -90,6 +146,11 @@ impl OrchestrationQueue for RedisBackend {
         requests: Vec<CreateInstance>,
     ) -> Vec<BackendResult<CreateOutcome>> {
         let script = &SCRIPTS.create_instance;
+        if let [one] = requests.as_slice()
+            && let Some(outcome) = self.create_along(one).await
+        {
+            return vec![outcome];
+        }
         let call =
             |r: &CreateInstance| self.args(script, &r.start.target).create(r).map(Args::into_call);
         let calls: Vec<Option<Call>> = requests.iter().map(call).collect();
@@ -107,43 +168,19 @@ impl OrchestrationQueue for RedisBackend {
     }
 
     async fn send(&self, envelopes: Vec<Envelope>) -> Vec<BackendResult<SendOutcome>> {
-        let outcomes = [
-            SendOutcome::Accepted,
-            SendOutcome::NoInstance,
-            SendOutcome::Terminal,
-            SendOutcome::InboxFull,
-        ];
         let script = &SCRIPTS.send;
+        if let [one] = envelopes.as_slice()
+            && let Some(outcome) = self.send_along(one).await
+        {
+            return vec![outcome];
+        }
         let args =
             |e: &Envelope| self.args(script, &e.target).message(e).count(limits::UNREAD_EVENTS_MAX);
-        self.each("send", script, &envelopes, &outcomes, args).await
+        self.each("send", script, &envelopes, &SEND_OUTCOMES, args).await
     }
 
     async fn receive_turns(&self, request: ReceiveTurns) -> BackendResult<Vec<TurnWork>> {
-        let operation = "receive_turns";
-        let script = &SCRIPTS.receive_turns;
-        let (max, lease_for) = (request.max.clamp(1, TURNS_MAX), request.lease_for);
-        let messages_max = request.messages_max.clamp(1, limits::MESSAGES_PER_TURN_MAX);
-        let look = |home: u16, max: usize| async move {
-            let home = self.numbered(home);
-            let args = Args::of(script, home).count(max).count(messages_max).span(lease_for);
-            let args = args.bytes(&self.seed()).flag(self.partitions().len() > 1);
-            self.check_open(operation)?;
-            let lent = self.lend(operation, script, args, read_turns).await?;
-            let (works, (rest, left_behind)) = lent;
-            if let Some(parts) = left_behind.parts {
-                self.publish_left_behind(home, &parts).await;
-            }
-            if let Some(targets) = left_behind.outboxes {
-                let all = self.partitions().len();
-                let targets = read_targets(&targets).into_iter();
-                let targets = targets.filter(|target| usize::from(*target) < all);
-                self.routes.add(targets.map(|target| (home.home.number, target)));
-            }
-            Ok(Look { works, rest })
-        };
-        let wanted = Wanted { bell: Bell::Turns, queues: &[], max, wait: request.wait };
-        self.receive(operation, wanted, look).await
+        self.receive(&request).await
     }
 
     async fn renew_turns(

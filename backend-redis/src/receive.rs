@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use durable_core::backend::{BackendError, BackendErrorKind, BackendResult};
 use durable_core::env::timeout;
-use durable_core::ids::QueueName;
 use durable_core::time::Timestamp;
 use futures_util::future::join_all;
 
+use crate::args::Args;
 use crate::backend::RedisBackend;
 use crate::loans::{Lent, Loans};
 use crate::partition::Partition;
+use crate::taking::{Bell, Look, LookRest, Taking};
 
 /// Most partitions that are looked at together.
 const AT_ONCE: usize = 16;
@@ -28,21 +29,6 @@ const LOOK_LIMIT_LATE: Duration = Duration::from_millis(200);
 /// How long one of several partitions that cannot be looked at is left alone.
 const REST: Duration = Duration::from_millis(500);
 
-/// What one look at a queue of a partition found.
-pub(crate) struct Look<T: Lent> {
-    pub(crate) works: Loans<T>,
-    pub(crate) rest: LookRest,
-}
-
-/// What it left.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct LookRest {
-    /// There is more for others.
-    pub(crate) more: bool,
-    /// When to look again at the latest.
-    pub(crate) next: Option<Duration>,
-}
-
 /// What became of looking.
 struct Found<T: Lent> {
     works: Loans<T>,
@@ -51,23 +37,6 @@ struct Found<T: Lent> {
     /// Why some partition could not be looked at, and whether that holds for all.
     failure: Option<BackendError>,
     all_failed: bool,
-}
-
-/// Which bell a queue has.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Bell {
-    Turns,
-    Activities,
-    Tracking,
-}
-
-/// What is asked for.
-#[derive(Clone, Copy)]
-pub(crate) struct Wanted<'a> {
-    pub(crate) bell: Bell,
-    pub(crate) queues: &'a [QueueName],
-    pub(crate) max: usize,
-    pub(crate) wait: Duration,
 }
 
 /// Rings for the others unless the look it was rung for came to its end.
@@ -86,19 +55,10 @@ impl Drop for PassOn<'_> {
 
 impl RedisBackend {
     /// Looks until there is something, the bell by the side, or until the wait has passed.
-    /// `look` is given the partition and how much is wanted of it.
-    pub(crate) async fn receive<'a, T: Lent, F>(
-        &'a self,
-        operation: &'static str,
-        wanted: Wanted<'a>,
-        look: impl Fn(u16, usize) -> F + Send + Sync,
-    ) -> BackendResult<Vec<T>>
-    where
-        F: Future<Output = BackendResult<Look<T>>> + Send,
-    {
-        let deadline = self.env().now() + wanted.wait;
+    pub(crate) async fn receive<K: Taking>(&self, taking: &K) -> BackendResult<Vec<K::Work>> {
+        let deadline = self.env().now() + taking.wait();
         let bells = &self.doorbell().bells;
-        let notify = match wanted.bell {
+        let notify = match K::BELL {
             Bell::Turns => &bells.turns,
             Bell::Activities => &bells.activities,
             Bell::Tracking => &bells.tracking,
@@ -108,8 +68,8 @@ impl RedisBackend {
             let rung = notify.notified();
             tokio::pin!(rung);
             rung.as_mut().enable();
-            self.check_open(operation)?;
-            let found = self.look_around(operation, wanted, &look).await?;
+            self.check_open(K::OPERATION)?;
+            let found = self.look_around(taking).await?;
             if !found.works.is_empty() {
                 return Ok(found.works.take());
             }
@@ -123,24 +83,90 @@ impl RedisBackend {
             }
             // A server that is slow to say "now" must not make this a busy loop.
             let pause = found.until.min(deadline).since(now).max(Duration::from_micros(50));
-            tokio::select! {
-                biased;
-                () = rung => {}
-                () = self.env().sleep(pause) => {}
+            let woken = async {
+                tokio::select! {
+                    biased;
+                    () = rung => {}
+                    () = self.env().sleep(pause) => {}
+                }
+            };
+            let works = self.wait_for_gift(taking, woken).await;
+            if !works.is_empty() {
+                return Ok(works.take());
             }
         }
     }
 
+    /// Waits until something wakes the call, or until a call of this process has brought what it
+    /// asks for.
+    async fn wait_for_gift<K: Taking>(
+        &self,
+        taking: &K,
+        woken: impl Future<Output = ()> + Send,
+    ) -> Loans<K::Work> {
+        let Some(offers) = K::offers(self) else {
+            woken.await;
+            return self.no_loans();
+        };
+        let args = Args::of(K::script(), self.numbered(0));
+        let mut made = offers.make(taking, taking.args(self, args, taking.max()));
+        let given = tokio::select! {
+            biased;
+            given = &mut made.given => given,
+            () = woken => {
+                if offers.withdraw(&made) {
+                    return self.no_loans();
+                }
+                // It comes with the answer of the call that has accepted the offer.
+                made.given.await
+            }
+        };
+        let Ok(given) = given else { return self.no_loans() };
+        let partition = self.numbered(given.home);
+        let rest = taking.settle(self, partition, given.rest).await;
+        if self.note_rest(taking, partition, given.rings, rest).is_none() && !given.works.is_empty()
+        {
+            self.doorbell().ring_queue(K::BELL);
+        }
+        given.works
+    }
+
+    /// Looks at a partition.
+    async fn look<K: Taking>(
+        &self,
+        taking: &K,
+        home: &Partition,
+        max: usize,
+    ) -> BackendResult<Look<K::Work>> {
+        let args = taking.args(self, Args::of(K::script(), home), max);
+        self.check_open(K::OPERATION)?;
+        let (works, rest) = self.lend(K::OPERATION, K::script(), args, K::read).await?;
+        Ok(Look { works, rest: taking.settle(self, home, rest).await })
+    }
+
+    /// Notes what a look has left: until when there is nothing, or that there is more.
+    fn note_rest<K: Taking>(
+        &self,
+        taking: &K,
+        partition: &Partition,
+        rings: u64,
+        rest: LookRest,
+    ) -> Option<Timestamp> {
+        if rest.more {
+            return None;
+        }
+        let trust = self.doorbell().trust();
+        let until = self.env().now() + rest.next.unwrap_or(Duration::MAX).min(trust);
+        self.doorbell().quiet(K::BELL, partition.home.number).emptied(
+            rings,
+            taking.queues(),
+            until,
+        );
+        Some(until)
+    }
+
     /// Looks at all partitions that may have something, until there is enough.
-    async fn look_around<'a, T: Lent, F>(
-        &'a self,
-        operation: &'static str,
-        wanted: Wanted<'a>,
-        look: &(impl Fn(u16, usize) -> F + Send + Sync),
-    ) -> BackendResult<Found<T>>
-    where
-        F: Future<Output = BackendResult<Look<T>>> + Send,
-    {
+    async fn look_around<K: Taking>(&self, taking: &K) -> BackendResult<Found<K::Work>> {
         let all = self.partitions();
         let now = self.env().now();
         let mut found = Found {
@@ -154,8 +180,8 @@ impl RedisBackend {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         for n in 0..all.len() {
             let partition = &all[(turn + n) % all.len()];
-            let quiet = self.doorbell().quiet(wanted.bell, partition.home.number);
-            match quiet.until(wanted.queues, now).filter(|_| wanted.wait > Duration::ZERO) {
+            let quiet = self.doorbell().quiet(K::BELL, partition.home.number);
+            match quiet.until(taking.queues(), now).filter(|_| taking.wait() > Duration::ZERO) {
                 Some(until) => found.until = found.until.min(until),
                 None => open.push(partition),
             }
@@ -164,50 +190,46 @@ impl RedisBackend {
         // With one partition a look brings all that one call may take.
         let rounds_max = if all.len() == 1 { 1 } else { all.len() };
         let mut rounds = 0;
-        while !open.is_empty() && found.works.len() < wanted.max && rounds < rounds_max {
-            let wanted = Wanted { max: wanted.max - found.works.len(), ..wanted };
-            let some: Vec<_> = open.drain(..open.len().min(wanted.max).min(AT_ONCE)).collect();
-            let more = self.look_at(operation, wanted, &some, look, &mut found).await?;
+        while !open.is_empty() && found.works.len() < taking.max() && rounds < rounds_max {
+            let max = taking.max() - found.works.len();
+            let some: Vec<_> = open.drain(..open.len().min(max).min(AT_ONCE)).collect();
+            let more = self.look_at(taking, max, &some, &mut found).await?;
             if !found.works.is_empty() {
                 open.extend(more);
             }
             rounds += 1;
         }
         if !found.works.is_empty() && (found.until <= now || !open.is_empty()) {
-            self.doorbell().ring_queue(wanted.bell);
+            self.doorbell().ring_queue(K::BELL);
         }
         Ok(found)
     }
 
     /// Looks at some partitions once; those that have more.
-    async fn look_at<'a, T: Lent, F>(
+    async fn look_at<'a, K: Taking>(
         &'a self,
-        operation: &'static str,
-        wanted: Wanted<'a>,
+        taking: &K,
+        max: usize,
         partitions: &[&'a Partition],
-        look: &(impl Fn(u16, usize) -> F + Send + Sync),
-        found: &mut Found<T>,
-    ) -> BackendResult<Vec<&'a Partition>>
-    where
-        F: Future<Output = BackendResult<Look<T>>> + Send,
-    {
-        let quiet = |p: &Partition| self.doorbell().quiet(wanted.bell, p.home.number);
+        found: &mut Found<K::Work>,
+    ) -> BackendResult<Vec<&'a Partition>> {
+        let quiet = |p: &Partition| self.doorbell().quiet(K::BELL, p.home.number);
         let rings: Vec<u64> = partitions.iter().map(|p| quiet(p).rings()).collect();
-        let mut pass_on = PassOn { backend: self, bell: Some(wanted.bell) };
-        let looks: Vec<BackendResult<Look<T>>> = if let [only] = partitions
+        let mut pass_on = PassOn { backend: self, bell: Some(K::BELL) };
+        let looks: Vec<BackendResult<Look<K::Work>>> = if let [only] = partitions
             && self.partitions().len() == 1
         {
-            vec![Ok(look(only.home.number, wanted.max).await?)]
+            vec![Ok(self.look(taking, only, max).await?)]
         } else {
-            let (share, over) = (wanted.max / partitions.len(), wanted.max % partitions.len());
+            let (share, over) = (max / partitions.len(), max % partitions.len());
             let looks = partitions.iter().enumerate().map(|(n, partition)| {
-                let look = look(partition.home.number, share + usize::from(n < over));
+                let look = self.look(taking, partition, share + usize::from(n < over));
                 let quiet = quiet(partition);
                 async move {
                     let limit = if quiet.is_late() { LOOK_LIMIT_LATE } else { LOOK_LIMIT };
                     let looked = timeout(&**self.env(), limit, look).await;
                     quiet.set_late(looked.is_err());
-                    looked.unwrap_or_else(|_| Err(late(operation)))
+                    looked.unwrap_or_else(|_| Err(late(K::OPERATION)))
                 }
             });
             join_all(looks).await
@@ -220,19 +242,19 @@ impl RedisBackend {
                 Ok(look) => {
                     found.all_failed = false;
                     found.works.append(look.works);
-                    if look.rest.more {
+                    let Some(until) = self.note_rest(taking, partition, rings, look.rest) else {
                         more.push(*partition);
                         continue;
-                    }
-                    now + look.rest.next.unwrap_or(Duration::MAX).min(self.doorbell().trust())
+                    };
+                    until
                 }
                 Err(error) => {
                     tracing::debug!(%error, partition = partition.home.number, "cannot look for work");
                     found.failure = Some(error);
+                    quiet(partition).emptied(rings, taking.queues(), now + REST);
                     now + REST
                 }
             };
-            quiet(partition).emptied(rings, wanted.queues, until);
             found.until = found.until.min(until);
         }
         // Where nothing could be taken for all there was, the next look goes on at once.

@@ -50,6 +50,13 @@ const EACH: (&str, &str) = (
      return answers\n",
 );
 
+/// Runs the body of a verb and behind it that of one that takes.
+const ALONG: (&str, &str, &str) = (
+    "local function verb(ARGV)\n",
+    "end\nlocal function take(ARGV)\n",
+    concat!("end\n", include_str!("lua/take_along.lua")),
+);
+
 macro_rules! body {
     ($name:ident) => {
         include_str!(concat!("lua/", stringify!($name), ".lua"))
@@ -66,6 +73,8 @@ macro_rules! scripts {
             pub(crate) commit_turns: Script,
             /// `commit_activity` for several calls.
             pub(crate) commit_activities: Script,
+            /// Verbs that take along what somebody waits for.
+            pub(crate) along: Along,
         }
 
         impl Scripts {
@@ -83,12 +92,15 @@ macro_rules! scripts {
                     commit_activities: Script::of(&[
                         BASE, INSTANCE, MESSAGE, TASK, EACH.0, body!(commit_activity), EACH.1,
                     ]),
+                    along: Along::new(),
                 }
             }
 
             /// Every script, to be loaded ahead.
             pub(crate) fn all(&self) -> Vec<&Script> {
-                vec![$(&self.$name,)+ &self.commit_turns, &self.commit_activities]
+                let mut all = vec![$(&self.$name,)+ &self.commit_turns, &self.commit_activities];
+                all.extend(self.along.all());
+                all
             }
         }
     };
@@ -121,6 +133,38 @@ scripts! {
     purge: INSTANCE MESSAGE;
 }
 
+/// Verbs that take along, in the same script, what a call of the same process waits for.
+#[derive(Debug)]
+pub(crate) struct Along {
+    /// Tasks.
+    pub(crate) commit_turn: Script,
+    /// Turns, as all that follow.
+    pub(crate) commit_activity: Script,
+    pub(crate) create_instance: Script,
+    pub(crate) send: Script,
+}
+
+impl Along {
+    fn new() -> Self {
+        let turns = |verb: &str, more: &str| {
+            let before = [BASE, INSTANCE, MESSAGE, more, GARBAGE, ADVANCE_TURNS].concat();
+            Script::of(&[&before, ALONG.0, verb, ALONG.1, body!(receive_turns), ALONG.2])
+        };
+        let before = [BASE, INSTANCE, MESSAGE, TASK, TURN, OUTBOX, ADVANCE_TASKS].concat();
+        let (commit, take) = (body!(commit_turn), body!(receive_activities));
+        Self {
+            commit_turn: Script::of(&[&before, ALONG.0, commit, ALONG.1, take, ALONG.2]),
+            commit_activity: turns(body!(commit_activity), TASK),
+            create_instance: turns(body!(create_instance), ""),
+            send: turns(body!(send), ""),
+        }
+    }
+
+    fn all(&self) -> [&Script; 4] {
+        [&self.commit_turn, &self.commit_activity, &self.create_instance, &self.send]
+    }
+}
+
 impl Scripts {
     /// Whether what a script has done counts as kept once it is answered. Loans need not be.
     pub(crate) fn is_kept(&self, script: &Script) -> bool {
@@ -136,7 +180,7 @@ impl Scripts {
             &self.purge,
             &self.open_hub,
         ];
-        kept.iter().any(|kept| kept.hash == script.hash)
+        kept.into_iter().chain(self.along.all()).any(|kept| kept.hash == script.hash)
     }
 }
 

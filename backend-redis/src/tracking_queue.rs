@@ -11,9 +11,10 @@ use durable_core::ids::LeaseToken;
 
 use crate::args::Args;
 use crate::backend::RedisBackend;
-use crate::receive::{Bell, Look, LookRest, Wanted};
+use crate::partition::Partition;
 use crate::reply::Reply;
-use crate::scripts::SCRIPTS;
+use crate::scripts::{SCRIPTS, Script};
+use crate::taking::{Bell, LookRest, Taking};
 use crate::values;
 
 /// Most records in one look; bounds how long the script blocks the server.
@@ -47,21 +48,41 @@ fn read_work(reply: &mut Reply) -> Decoded<TrackingWork> {
     Ok(TrackingWork { lease, instance, body: value })
 }
 
+impl Taking for ReceiveTracking {
+    type Work = TrackingWork;
+    type Rest = LookRest;
+    const OPERATION: &'static str = "receive_tracking";
+    const BELL: Bell = Bell::Tracking;
+
+    fn script() -> &'static Script {
+        &SCRIPTS.receive_tracking
+    }
+
+    fn read(reply: Reply) -> Decoded<(Vec<TrackingWork>, LookRest)> {
+        read_works(reply)
+    }
+
+    fn max(&self) -> usize {
+        self.max.clamp(1, RECORDS_MAX)
+    }
+
+    fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    fn args(&self, backend: &RedisBackend, args: Args, max: usize) -> Args {
+        args.count(max).span(self.lease_for).bytes(&backend.seed())
+    }
+
+    async fn settle(&self, _backend: &RedisBackend, _home: &Partition, rest: LookRest) -> LookRest {
+        rest
+    }
+}
+
 #[async_trait]
 impl TrackingQueue for RedisBackend {
     async fn receive_tracking(&self, request: ReceiveTracking) -> BackendResult<Vec<TrackingWork>> {
-        let operation = "receive_tracking";
-        let script = &SCRIPTS.receive_tracking;
-        let (max, lease_for) = (request.max.clamp(1, RECORDS_MAX), request.lease_for);
-        let look = |home: u16, max: usize| async move {
-            let home = self.numbered(home);
-            let args = Args::of(script, home).count(max).span(lease_for).bytes(&self.seed());
-            self.check_open(operation)?;
-            let (works, rest) = self.lend(operation, script, args, read_works).await?;
-            Ok(Look { works, rest })
-        };
-        let wanted = Wanted { bell: Bell::Tracking, queues: &[], max, wait: request.wait };
-        self.receive(operation, wanted, look).await
+        self.receive(&request).await
     }
 
     async fn ack_tracking(&self, leases: Vec<TrackingLease>) -> Vec<BackendResult<AbandonOutcome>> {

@@ -17,6 +17,13 @@ local function ring(bell)
   end
 end
 
+-- Rings because a list that was empty has something now. A script that takes from the list
+-- afterwards rings only for what it leaves there.
+local later
+local function ring_for(bell, list)
+  if later then later[#later + 1] = { bell, list } else ring(bell) end
+end
+
 -- The earliest score of a schedule, if it has any.
 local function earliest(key)
   return tonumber(call('ZRANGE', key, 0, 0, 'WITHSCORES')[2])

@@ -79,7 +79,7 @@ end)
 if ARGV[6] ~= '0' then call('RPUSH', history_key(id, ex), pad(first_event) .. ARGV[7]) end
 if ARGV[8] ~= '' then
   call('SET', B .. 'r:' .. id, ARGV[8])
-  note_change(id)
+  note_change(id, terminal(I))
 end
 if new then
   if ARGV[11] == '2' then

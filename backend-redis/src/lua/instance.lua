@@ -65,7 +65,7 @@ end
 -- A ready instance that is not on loan stands in `rd` at least once; more often does no harm.
 local function push_ready(I)
   -- Whoever found the list empty waits for this.
-  if call('RPUSH', B .. 'rd', I.id) == 1 then ring('t') end
+  if call('RPUSH', B .. 'rd', I.id) == 1 then ring_for('t', B .. 'rd') end
 end
 
 local function make_ready(I)
@@ -84,7 +84,13 @@ local function end_loan(I)
   end
 end
 
--- Tells those who watch the record.
-local function note_change(id)
-  if call('ZREM', B .. 'wt', id) == 1 then call('PUBLISH', B .. 'bell', 'w' .. id) end
+-- Tells those who watch the record. Those who wait for the end only stand behind it with a zero.
+local function note_change(id, ended)
+  local told
+  if ended then
+    told = call('ZREM', B .. 'wt', id, id .. '\0')
+  else
+    told = call('ZREM', B .. 'wt', id)
+  end
+  if told > 0 then call('PUBLISH', B .. 'bell', 'w' .. id) end
 end

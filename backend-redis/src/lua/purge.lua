@@ -6,5 +6,5 @@ drop_work(I)
 drop_histories(I)
 call('UNLINK', B .. 'i:' .. I.id, B .. 'r:' .. I.id)
 call('ZREM', B .. 'ix', I.id)
-note_change(I.id)
+note_change(I.id, true)
 return 0

@@ -5,7 +5,8 @@
 local function enqueue(tid, id, body)
   local length = tonumber(string.sub(body, 33, 35))
   local queue = string.sub(body, 36, 35 + length)
-  if call('RPUSH', B .. 'q:' .. queue, tid .. id) == 1 then ring('a') end
+  local list = B .. 'q:' .. queue
+  if call('RPUSH', list, tid .. id) == 1 then ring_for('a', list) end
 end
 
 -- Puts a task into its queue, now or later.
