@@ -29,6 +29,7 @@ impl Script {
 const BASE: &str = include_str!("lua/base.lua");
 const INSTANCE: &str = include_str!("lua/instance.lua");
 const MESSAGE: &str = include_str!("lua/message.lua");
+const GENERATION: &str = include_str!("lua/generation.lua");
 const OUTBOX: &str = include_str!("lua/outbox.lua");
 const GARBAGE: &str = include_str!("lua/garbage.lua");
 const TASK: &str = include_str!("lua/task.lua");
@@ -86,7 +87,7 @@ macro_rules! scripts {
                         body!($name),
                     ]),)+
                     commit_turns: Script::of(&[
-                        BASE, INSTANCE, MESSAGE, TASK, TURN, OUTBOX, EACH.0, body!(commit_turn),
+                        BASE, INSTANCE, MESSAGE, GENERATION, TASK, TURN, OUTBOX, EACH.0, body!(commit_turn),
                         EACH.1,
                     ]),
                     commit_activities: Script::of(&[
@@ -107,14 +108,14 @@ macro_rules! scripts {
 }
 
 scripts! {
-    create_instance: INSTANCE MESSAGE;
-    send: INSTANCE MESSAGE;
+    create_instance: INSTANCE MESSAGE GENERATION;
+    send: INSTANCE MESSAGE GENERATION;
     receive_turns: INSTANCE MESSAGE GARBAGE ADVANCE_TURNS;
     renew_turn: INSTANCE;
     abandon_turn: INSTANCE;
-    commit_turn: INSTANCE MESSAGE TASK TURN OUTBOX;
+    commit_turn: INSTANCE MESSAGE GENERATION TASK TURN OUTBOX;
     stage_turn: INSTANCE;
-    publish_turn: INSTANCE MESSAGE TASK TURN OUTBOX;
+    publish_turn: INSTANCE MESSAGE GENERATION TASK TURN OUTBOX;
     receive_activities: TASK ADVANCE_TASKS;
     renew_activity: TASK;
     abandon_activity: TASK;
@@ -128,9 +129,9 @@ scripts! {
     list_ids:;
     open_hub:;
     relay_out:;
-    relay_in: INSTANCE MESSAGE;
+    relay_in: INSTANCE MESSAGE GENERATION;
     watch: INSTANCE;
-    purge: INSTANCE MESSAGE;
+    purge: INSTANCE MESSAGE GENERATION;
 }
 
 /// Verbs that take along, in the same script, what a call of the same process waits for.
@@ -150,13 +151,14 @@ impl Along {
             let before = [BASE, INSTANCE, MESSAGE, more, GARBAGE, ADVANCE_TURNS].concat();
             Script::of(&[&before, ALONG.0, verb, ALONG.1, body!(receive_turns), ALONG.2])
         };
-        let before = [BASE, INSTANCE, MESSAGE, TASK, TURN, OUTBOX, ADVANCE_TASKS].concat();
+        let before =
+            [BASE, INSTANCE, MESSAGE, GENERATION, TASK, TURN, OUTBOX, ADVANCE_TASKS].concat();
         let (commit, take) = (body!(commit_turn), body!(receive_activities));
         Self {
             commit_turn: Script::of(&[&before, ALONG.0, commit, ALONG.1, take, ALONG.2]),
             commit_activity: turns(body!(commit_activity), TASK),
-            create_instance: turns(body!(create_instance), ""),
-            send: turns(body!(send), ""),
+            create_instance: turns(body!(create_instance), GENERATION),
+            send: turns(body!(send), GENERATION),
         }
     }
 

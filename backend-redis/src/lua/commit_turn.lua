@@ -42,8 +42,16 @@ local function in_pieces(text, each)
   if #piece > 0 then each(piece) end
 end
 
--- Mostly the oldest messages are consumed. What came out with them goes back, in order.
-local function consume_far(mids, wanted)
+in_pieces(ARGV[17], function(mids)
+  local wanted = {}
+  for _, mid in ipairs(mids) do wanted[mid] = true end
+  drop_near(I, function(mid)
+    local is_wanted = wanted[mid]
+    wanted[mid] = nil
+    return is_wanted
+  end)
+  if I.sp == 0 or not next(wanted) then return end
+  -- Mostly the oldest far messages are consumed. What came out with them goes back, in order.
   local back, gone = {}, {}
   for _, mid in ipairs(call('LPOP', zk, #mids) or {}) do
     if wanted[mid] then
@@ -63,17 +71,6 @@ local function consume_far(mids, wanted)
     for _, mid in ipairs(gone) do I.nc = I.nc - call('LREM', ck, 1, mid) end
   end
   changed(I)
-end
-
-in_pieces(ARGV[17], function(mids)
-  local wanted = {}
-  for _, mid in ipairs(mids) do wanted[mid] = true end
-  drop_near(I, function(mid)
-    local is_wanted = wanted[mid]
-    wanted[mid] = nil
-    return is_wanted
-  end)
-  if I.sp > 0 and next(wanted) then consume_far(mids, wanted) end
 end)
 
 if ARGV[6] ~= '0' then call('RPUSH', history_key(id, ex), pad(first_event) .. ARGV[7]) end
@@ -89,7 +86,7 @@ if new then
   end
   call('RPUSH', history_key(id, new), pad(0) .. ARGV[14])
   call('UNLINK', B .. 'a:' .. id)
-  drop_stale(I)
+  generation().drop_stale(I)
 end
 
 local at = 21
@@ -111,8 +108,11 @@ local others = messages + 9 * tonumber(ARGV[at])
 for n = messages, others - 1, 9 do
   if ARGV[n + 1] ~= id then deliver(unpack(ARGV, n, n + 8)) end
 end
-for n = others, #ARGV, 10 do post(unpack(ARGV, n, n + 9)) end
-flush_posts()
+if others <= #ARGV then
+  local post, flush_posts = outbox()
+  for n = others, #ARGV, 10 do post(unpack(ARGV, n, n + 9)) end
+  flush_posts()
+end
 if ARGV[15] ~= '' then
   local rid = string.sub(ARGV[15], 1, 24)
   if call('HSETNX', B .. 'kb', rid, string.sub(ARGV[15], 25)) == 1 then
@@ -122,7 +122,7 @@ end
 
 I.lt = false
 if terminal(I) then
-  drop_work(I)
+  generation().drop_work(I)
   I.px = false
   changed(I)
 else

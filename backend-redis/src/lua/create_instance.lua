@@ -8,7 +8,7 @@ if I then
     return { 1, call('GET', B .. 'r:' .. id), I.ex, num(I.ev), num(I.rv), I.up }
   end
 end
-begin_with(id, ARGV[7], tonumber(ARGV[8]), execution, ARGV[1], tonumber(ARGV[4]), ARGV[5] == '1',
-  ARGV[6])
+generation().begin_with(id, ARGV[7], tonumber(ARGV[8]), execution, ARGV[1], tonumber(ARGV[4]),
+  ARGV[5] == '1', ARGV[6])
 flush()
 return { 0 }

@@ -94,3 +94,6 @@ local function note_change(id, ended)
   end
   if told > 0 then call('PUBLISH', B .. 'bell', 'w' .. id) end
 end
+
+-- Where the events of a generation are.
+local function history_key(id, execution) return B .. 'h:' .. execution .. ':' .. id end

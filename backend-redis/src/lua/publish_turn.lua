@@ -5,6 +5,7 @@ local token, id = ARGV[1], ARGV[2]
 local key, I = B .. 's:' .. token, get(id)
 -- When it is another generation by now, only what goes to others is still wanted.
 local own = I and I.sg == token and not terminal(I)
+local post, flush_posts = outbox()
 local parts = call('LRANGE', key, 0, tonumber(ARGV[3]) - 1)
 for _, packed in ipairs(parts) do
   local p = cmsgpack.unpack(packed)

@@ -4,16 +4,29 @@ local max, messages_max, lease = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(
 local BYTES_MAX, ALL_MESSAGES_MAX = 8 * 1024 * 1024, 2000
 local bytes, count, looks, all_messages, drops = 0, 0, 0, 0, 150
 
--- Adds far messages to those found; those of an older generation are dropped.
-local function far_messages(I, found, order)
+-- The oldest messages that may be handed out.
+local function messages(I)
+  local found, only_control = {}, held(I)
+  drop_near(I, function(_, value) return is_stale(I, value) end)
+  for n = 1, #I.ib, 2 do
+    local value = I.ib[n + 1]
+    if #found < 2 * messages_max and (not only_control or is_control(value)) then
+      found[#found + 1] = I.ib[n]
+      found[#found + 1] = value
+      bytes = bytes + #value
+    end
+  end
+  if I.sp == 0 then return found end
+  -- Far ones come behind them; those of an older generation are dropped.
+  local order = B .. (only_control and 'c:' or 'z:') .. I.id
   local mk, from = B .. 'm:' .. I.id, 0
   while #found < 2 * messages_max and bytes < BYTES_MAX and drops > 0 do
     local ids = call('LRANGE', order, from, from + messages_max - 1)
-    if #ids == 0 then return end
+    if #ids == 0 then return found end
     local values = call('HMGET', mk, unpack(ids))
     for n, mid in ipairs(ids) do
       local v = values[n]
-      if drops == 0 then return end
+      if drops == 0 then return found end
       if not v then
         call('LREM', order, 1, mid)
         drops = drops - 1
@@ -27,23 +40,8 @@ local function far_messages(I, found, order)
         from = from + 1
       end
     end
-    if #ids < messages_max then return end
+    if #ids < messages_max then return found end
   end
-end
-
--- The oldest messages that may be handed out.
-local function messages(I)
-  local found, only_control = {}, held(I)
-  drop_near(I, function(_, value) return is_stale(I, value) end)
-  for n = 1, #I.ib, 2 do
-    local value = I.ib[n + 1]
-    if #found < 2 * messages_max and (not only_control or is_control(value)) then
-      found[#found + 1] = I.ib[n]
-      found[#found + 1] = value
-      bytes = bytes + #value
-    end
-  end
-  if I.sp > 0 then far_messages(I, found, B .. (only_control and 'c:' or 'z:') .. I.id) end
   return found
 end
 
