@@ -158,13 +158,15 @@ async fn what_was_taken_for_a_call_that_is_gone_goes_back() {
         let commit = one_task(&*backend, &format!("i-{n}")).await;
         assert!(receive(&*backend, "default", Duration::from_millis(1)).await.unwrap().is_empty());
         let waiting = receive(&*backend, "default", engine::LONG);
-        let committing = backend.commit_turns(vec![commit]);
+        let committing = backend.commit_turns(vec![commit.clone()]);
         {
             let (mut waiting, mut committing) = (pin!(waiting), pin!(committing));
             assert!(begun(&mut waiting).await);
             assert!(begun(&mut committing).await);
             // The commit is on its way with what the call asks for; both are dropped.
         }
+        // A call that is dropped so early may not have been sent; what takes along always is.
+        by_hand::applied(&*backend, commit).await;
         // Its lease would end an hour later.
         let again = receive(&*backend, "default", engine::LONG).await.unwrap().remove(0);
         if again.delivery == 2 {
