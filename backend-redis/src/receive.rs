@@ -110,23 +110,27 @@ impl RedisBackend {
         };
         let args = Args::of(K::script(), self.numbered(0));
         let mut made = offers.make(taking, taking.args(self, args, taking.max()));
-        let given = tokio::select! {
+        let (given, was_woken) = tokio::select! {
             biased;
-            given = &mut made.given => given,
+            given = &mut made.given => (given, false),
             () = woken => {
                 if offers.withdraw(&made) {
                     return self.no_loans();
                 }
                 // It comes with the answer of the call that has accepted the offer.
-                made.given.await
+                (made.given.await, true)
             }
         };
         let Ok(given) = given else { return self.no_loans() };
+        // Whoever goes away with work has not looked for what it was rung for.
+        let mut pass_on = PassOn { backend: self, bell: was_woken.then_some(K::BELL) };
         let partition = self.numbered(given.home);
         let rest = taking.settle(self, partition, given.rest).await;
-        if self.note_rest(taking, partition, given.rings, rest).is_none() && !given.works.is_empty()
-        {
-            self.doorbell().ring_queue(K::BELL);
+        if self.note_rest(taking, partition, given.rings, rest).is_none() {
+            pass_on.bell = Some(K::BELL);
+        }
+        if given.works.is_empty() {
+            pass_on.bell = None;
         }
         given.works
     }
