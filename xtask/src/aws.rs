@@ -1,9 +1,10 @@
 //! `cargo xtask aws …`: emulators for the AWS adapter, and hubs on AWS.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::shell::cargo;
+use crate::shell::{cargo, cargo_child};
 use crate::workspace;
 
 /// The emulator of both services in one process. Tests know its place.
@@ -18,15 +19,45 @@ pub(crate) fn run(arguments: &[&str]) -> Option<bool> {
         ["install", "--dynamodb-local"] => Some(ministack() && dynamodb_local()),
         ["emulator"] => Some(emulator("fast")),
         ["emulator", "--emulator", name] => Some(emulator(name)),
+        ["main-job", "--release", rest @ ..] => Some(main_job(&["--release"], rest)),
+        ["main-job", rest @ ..] => Some(main_job(&[], rest)),
         [what @ ("create-hub" | "delete-hub"), url] => Some(hub(what, url)),
         _ => None,
     }
 }
 
+const EMULATOR: [&str; 5] = ["--quiet", "--package", "backend-aws", "--example", "aws_emulator"];
+
+const MAIN_JOB: [&str; 7] = [
+    "--package",
+    "durable",
+    "--no-default-features",
+    "--features",
+    "aws,macros",
+    "--example",
+    "order_fulfilment",
+];
+
 /// Runs until it is told to end.
 fn emulator(name: &str) -> bool {
-    let example = ["run", "--quiet", "--package", "backend-aws", "--example", "aws_emulator"];
-    cargo(&example, &[("AWS_EMULATOR", name)])
+    cargo(&[&["run"], &EMULATOR[..]].concat(), &[("AWS_EMULATOR", name)])
+}
+
+/// Starts the emulator of the tests, lets the main job run on it, and ends it.
+fn main_job(profile: &[&str], arguments: &[&str]) -> bool {
+    let Some(mut emulator) = cargo_child(&[&["run"], profile, &EMULATOR[..]].concat()) else {
+        return false;
+    };
+    let mut url = String::new();
+    let said = emulator.stdout.take().map(|out| BufReader::new(out).read_line(&mut url));
+    let url = url.trim();
+    let done = matches!(said, Some(Ok(_))) && url.starts_with("aws://") && {
+        let job = [&["run"], profile, &MAIN_JOB[..], &["--", "--backend", url], arguments];
+        cargo(&job.concat(), &[])
+    };
+    // It ends with its input.
+    drop(emulator.stdin.take());
+    emulator.wait().is_ok() && done
 }
 
 fn hub(what: &str, url: &str) -> bool {
@@ -94,7 +125,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_not_understood() {
-        for arguments in [&["instal"][..], &["create-hub"], &["emulator", "fast"], &[]] {
+        for arguments in
+            [&["instal"][..], &["create-hub"], &["emulator", "fast"], &["main-jobs"], &[]]
+        {
             assert_eq!(run(arguments), None, "{arguments:?}");
         }
     }

@@ -37,6 +37,7 @@ usage: cargo xtask <command>
               [--emulator fast|ministack|dynamodb-local] [--faults [--seed N]] [--record]   only for aws
   aws install [--dynamodb-local]      the emulators that tests do not bring themselves
   aws emulator [--emulator fast|ministack|dynamodb-local]   run one and say its URL
+  aws main-job [--release] [arguments of the job]   the main job on an emulator, which ends with it
   aws create-hub|delete-hub aws://HUB?region=REGION   with the standard credentials
   cost --backend aws                  requests and capacity units of a step, and their price
   guarantees [--check]                what proves each guarantee, into the documents

@@ -1,7 +1,7 @@
 //! Running other programs, visibly.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::workspace;
 
@@ -79,6 +79,18 @@ pub(crate) fn cargo_lines(
         hear(&line);
     }
     child.wait().is_ok_and(|status| status.success())
+}
+
+/// Starts `cargo` in the workspace root, with pipes to its input and from its standard output.
+pub(crate) fn cargo_child(arguments: &[&str]) -> Option<Child> {
+    println!("\n$ cargo {}", arguments.join(" "));
+    let child = Command::new(program())
+        .args(arguments)
+        .current_dir(workspace::root())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    child.map_err(|error| eprintln!("cargo did not start: {error}")).ok()
 }
 
 /// Whether `cargo <subcommand>` is installed here.
