@@ -33,12 +33,14 @@ pub(super) fn list() -> Vec<Check> {
         C7 a_delayed_task_is_handed_out_when_due,
         Q2 delivery_starts_at_one,
         Q2 delivery_rises_when_a_lease_ends,
+        Q1 every_lease_that_ends_comes_back,
         Q6 delivery_rises_when_a_task_is_abandoned,
         Q2 every_delivery_has_a_fresh_token,
         Q6 an_abandoned_task_is_ready_at_once,
         Q6 an_abandoned_task_waits_for_its_delay,
         Q6 an_abandoned_task_waits_for_the_last_part_of_a_second,
         Q6 an_abandoned_task_comes_back_after_its_delay,
+        Q6 an_abandoned_task_keeps_the_time_it_was_queued,
         Q6 a_stale_token_cannot_abandon,
         Q6 abandoning_twice_answers_lost,
         Q6 abandoning_a_completed_task_answers_lost,
@@ -54,8 +56,10 @@ pub(super) fn list() -> Vec<Check> {
         Q5 a_lost_renewal_records_no_progress,
         Q5 a_cancelled_task_on_loan_is_told_at_renewal,
         T5 a_cancelled_task_in_the_queue_vanishes,
+        T5 a_cancelled_task_that_waits_for_its_time_vanishes,
         T5 cancelling_one_task_leaves_the_others,
         Q4 a_queued_task_of_a_terminal_instance_is_not_handed_out,
+        Q4 a_delayed_task_of_a_terminal_instance_is_not_handed_out,
         Q4 a_task_on_loan_of_a_terminal_instance_is_not_renewed,
         Q4 a_task_given_back_after_the_end_is_not_handed_out,
         Q1 a_loan_lasts_to_its_end needs InjectedClock,
@@ -563,4 +567,52 @@ async fn a_renewal_lasts_to_its_end(h: Hub) -> Checked {
         ensure_eq!(renewed, RenewOutcome::Renewed, "answer in round {round}");
     }
     h.completes(&task, "done").await
+}
+
+async fn every_lease_that_ends_comes_back(h: Hub) -> Checked {
+    h.scheduling("a", 3).await?;
+    let timings = *h.timings();
+    // Two end together, the third later.
+    for lease_for in [0, 0, 1].map(|more| timings.lease_short + timings.delay * more) {
+        h.activities(ReceiveActivities { lease_for, ..h.ask_activities(1, h.wait()) }).await?;
+    }
+    h.pass_lease().await;
+    let mut works = h.activities_all(2).await?;
+    h.pass_delay().await;
+    works.extend(h.activities_all(1).await?);
+    let mut back: Vec<_> = works.iter().map(|w| text(&w.body)).collect();
+    back.sort_unstable();
+    ensure_eq!(back, ["a1", "a2", "a3"], "the tasks that came back");
+    Ok(())
+}
+
+async fn a_cancelled_task_that_waits_for_its_time_vanishes(h: Hub) -> Checked {
+    let inst = h.created("a").await?;
+    let step = h.step(&h.turn_of(&inst).await?).activity(1, "given back");
+    let later = Envelope { visible_at: Some(h.later()), ..step.task(2, "later") };
+    step.activity_envelope(later).apply().await?;
+    let task = h.activity().await?;
+    h.abandon_activity(&task.lease, h.timings().delay).await?;
+    let work = h.woken(&inst, "cancel both").await?;
+    h.step(&work).cancel(1).cancel(2).apply().await?;
+    h.pass_delay().await;
+    h.no_activity("both tasks were cancelled").await
+}
+
+async fn a_delayed_task_of_a_terminal_instance_is_not_handed_out(h: Hub) -> Checked {
+    let inst = h.created("a").await?;
+    let step = h.step(&h.turn_of(&inst).await?);
+    let later = Envelope { visible_at: Some(h.later()), ..step.task(1, "later") };
+    step.activity_envelope(later).apply().await?;
+    end(&h, "a").await?;
+    h.pass_delay().await;
+    h.no_activity("the instance is terminal").await
+}
+
+async fn an_abandoned_task_keeps_the_time_it_was_queued(h: Hub) -> Checked {
+    let (_, task) = h.with_activity("a").await?;
+    h.pass_delay().await;
+    h.abandon_activity(&task.lease, Duration::ZERO).await?;
+    ensure_eq!(h.activity().await?.enqueued_at, task.enqueued_at, "the time it was queued");
+    Ok(())
 }

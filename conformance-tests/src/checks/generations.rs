@@ -18,14 +18,18 @@ pub(super) fn list() -> Vec<Check> {
         T6 an_old_history_is_dropped_when_nobody_keeps_it,
         T6 executions_lists_kept_generations_oldest_first,
         T6 executions_lists_only_the_current_generation_when_none_is_kept,
+        T6 a_history_that_is_not_kept_leaves_those_that_were,
         T6 generations_follow_each_other_many_times,
         T6 messages_without_execution_stay,
+        T6 control_messages_stay,
+        T6 delayed_messages_without_execution_stay,
         C6 messages_keep_their_order_into_the_next_generation,
         T6 messages_that_arrived_during_the_turn_stay,
         T6 consumed_messages_do_not_come_back,
         T6 messages_of_the_old_generation_vanish,
         T6 timers_of_the_old_generation_vanish,
         T6 queued_activities_of_the_old_generation_vanish,
+        T6 delayed_activities_of_the_old_generation_vanish,
         T6 activities_on_loan_of_the_old_generation_are_not_renewed,
         T6 a_message_to_the_next_generation_in_the_same_commit_arrives,
         T6 a_timer_of_the_next_generation_in_the_same_commit_fires,
@@ -337,5 +341,43 @@ async fn a_rejected_commit_starts_no_generation(h: Hub) -> Checked {
     ensure_eq!(step.commit().await?, CommitOutcome::Conflict, "outcome");
     ensure_eq!(h.executions(&inst.id).await?, [inst.execution], "the executions");
     ensure_eq!(h.record_of(&inst).await?.execution, inst.execution, "the execution of the record");
+    Ok(())
+}
+
+async fn control_messages_stay(h: Hub) -> Checked {
+    let inst = h.running("a").await?;
+    let work = h.woken(&inst, "event").await?;
+    h.sent(h.control(&inst.id, "terminate")).await?;
+    h.step(&work).next(h.execution(), false)?.apply().await?;
+    ensure_eq!(bodies(&h.turn_of(&inst).await?), ["terminate"], "the inbox");
+    Ok(())
+}
+
+async fn delayed_messages_without_execution_stay(h: Hub) -> Checked {
+    let inst = h.running("a").await?;
+    h.sent(Envelope { visible_at: Some(h.later()), ..h.message(&inst.id, "event") }).await?;
+    next(&h, &inst, false).await?;
+    h.pass_delay().await;
+    ensure_eq!(bodies(&h.turn_of(&inst).await?), ["event"], "the inbox");
+    Ok(())
+}
+
+async fn delayed_activities_of_the_old_generation_vanish(h: Hub) -> Checked {
+    let inst = h.created("a").await?;
+    let step = h.step(&h.turn_of(&inst).await?);
+    let later = Envelope { visible_at: Some(h.later()), ..step.task(1, "later") };
+    step.activity_envelope(later).apply().await?;
+    next(&h, &inst, false).await?;
+    h.pass_delay().await;
+    h.no_activity("the task was of the old generation").await
+}
+
+async fn a_history_that_is_not_kept_leaves_those_that_were(h: Hub) -> Checked {
+    let first = h.running("a").await?;
+    let second = next(&h, &first, true).await?;
+    let third = next(&h, &second, false).await?;
+    let expected = [first.execution, third.execution];
+    ensure_eq!(h.executions(&first.id).await?, expected, "the executions");
+    ensure_eq!(h.history_texts(&first).await?.first().map(String::as_str), Some("turn"), "history");
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! Histories and records.
 
+use std::time::Duration;
+
 use durable_core::backend::{CommitOutcome, HistoryRead, OrchestrationStatus};
+use durable_core::ids::Name;
 
 use crate::check::{Check, Checked};
 use crate::driver::step::chunk;
@@ -29,6 +32,7 @@ pub(super) fn list() -> Vec<Check> {
         C9 records_of_a_batch_are_answered_in_order,
         C9 an_empty_batch_of_records_has_no_answers,
         T1 a_committed_record_is_readable_at_once,
+        T1 a_committed_record_keeps_every_field,
         T1 a_commit_without_record_keeps_the_record,
         T1 a_commit_without_record_moves_updated_at,
         T1 the_record_counts_the_events,
@@ -347,5 +351,25 @@ async fn a_terminal_record_keeps_its_details(h: Hub) -> Checked {
     ensure_eq!(record.status, OrchestrationStatus::Completed, "status");
     ensure_eq!(&record.details[..], b"details Completed", "details");
     ensure!(record.completed_at.is_some(), "completed_at is missing");
+    Ok(())
+}
+
+async fn a_committed_record_keeps_every_field(h: Hub) -> Checked {
+    let inst = h.running("a").await?;
+    let work = h.woken(&inst, "event").await?;
+    let mut record = h.first_record(&inst.id, inst.execution)?;
+    record.status = OrchestrationStatus::Failed;
+    record.name = Name::new("another name")?;
+    record.version = "2.1.0-\u{3b2}".into();
+    record.parent = Some(iid("its parent")?);
+    record.created_at = record.created_at - Duration::from_micros(1_234_567);
+    record.completed_at = Some(record.created_at + Duration::from_micros(765_432));
+    record.details = "other details".into();
+    h.step(&work).record(record.clone()).apply().await?;
+    let found = h.record_of(&inst).await?;
+    // These three belong to the adapter.
+    (record.revision, record.events) = (found.revision, found.events);
+    record.updated_at = found.updated_at;
+    ensure_eq!(found, record, "the record");
     Ok(())
 }

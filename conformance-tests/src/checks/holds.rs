@@ -27,9 +27,11 @@ pub(super) fn list() -> Vec<Check> {
         O12 a_hold_in_the_past_is_over_at_once,
         O12 a_hold_that_ran_out_brings_all_messages,
         O12 a_hold_that_ran_out_hands_out_once,
+        O12 a_hold_that_was_ended_early_hands_out_nothing_at_its_time,
         O12 the_end_of_a_hold_wakes_a_waiting_receive,
         O10 a_lease_that_ends_does_not_end_the_hold,
         O10 an_abandoned_instance_is_still_held,
+        O10 an_instance_given_back_for_later_is_still_held,
         O10 a_hold_does_not_touch_other_instances,
         O10 a_held_instance_can_be_ended,
         O10 a_scheduled_control_message_waits_for_its_time,
@@ -254,4 +256,25 @@ async fn a_scheduled_control_message_waits_for_its_time(h: Hub) -> Checked {
     h.pass_delay().await;
     ensure_eq!(bodies(&h.turn_of(&inst).await?), ["resume later"], "the messages");
     Ok(())
+}
+
+async fn an_instance_given_back_for_later_is_still_held(h: Hub) -> Checked {
+    let inst = h.held("a", None).await?;
+    h.tell(&inst, "event").await?;
+    h.sent(h.control(&inst.id, "resume")).await?;
+    let work = h.turn_of(&inst).await?;
+    h.abandon(&work.lease, h.timings().delay).await?;
+    h.pass_delay().await;
+    ensure_eq!(bodies(&h.turn_of(&inst).await?), ["resume"], "the messages of the second holder");
+    Ok(())
+}
+
+async fn a_hold_that_was_ended_early_hands_out_nothing_at_its_time(h: Hub) -> Checked {
+    // Long enough that even a slow store resumes it before.
+    let time = h.timings().delay * 4;
+    let inst = h.held("a", Some(h.now() + time)).await?;
+    h.sent(h.control(&inst.id, "resume")).await?;
+    h.step(&h.turn_of(&inst).await?).apply().await?;
+    h.pass(time).await;
+    h.no_turn("the hold was over before, and the inbox is empty").await
 }

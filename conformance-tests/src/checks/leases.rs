@@ -16,6 +16,7 @@ pub(super) fn list() -> Vec<Check> {
         O8 a_control_message_during_the_loan_does_not_hand_it_out_again,
         O8 an_instance_comes_back_when_its_lease_ends,
         O8 its_messages_come_back_with_it,
+        O8 every_lease_that_ends_comes_back,
         O8 a_waiting_receive_gets_an_instance_whose_lease_ends,
         C2 every_loan_has_a_fresh_token,
         C2 tokens_differ_between_instances,
@@ -40,6 +41,7 @@ pub(super) fn list() -> Vec<Check> {
         O11 an_abandoned_instance_comes_back_after_its_delay,
         O11 an_ordinary_message_does_not_end_the_delay,
         O11 a_control_message_ends_the_delay,
+        O11 a_delay_that_was_ended_early_hands_out_nothing_at_its_time,
         O11 an_abandoned_token_cannot_commit,
         O11 abandoning_twice_answers_lost,
         O11 abandoning_changes_no_record,
@@ -478,4 +480,35 @@ async fn a_renewal_lasts_to_its_end(h: Hub) -> Checked {
         ensure_eq!(renewed, RenewOutcome::Renewed, "answer in round {round}");
     }
     h.step(&work).apply().await
+}
+
+async fn every_lease_that_ends_comes_back(h: Hub) -> Checked {
+    for name in ["a", "b", "c"] {
+        h.created(name).await?;
+    }
+    let timings = *h.timings();
+    // Two end together, the third later.
+    for lease_for in [0, 0, 1].map(|more| timings.lease_short + timings.delay * more) {
+        h.turns(ReceiveTurns { lease_for, ..h.ask_turns(1, h.wait()) }).await?;
+    }
+    h.pass_lease().await;
+    let mut works = h.turns_of_all(2).await?;
+    h.pass_delay().await;
+    works.extend(h.turns_of_all(1).await?);
+    let mut back: Vec<_> = works.iter().map(|w| w.lease.instance.as_str()).collect();
+    back.sort_unstable();
+    ensure_eq!(back, ["a", "b", "c"], "the instances that came back");
+    Ok(())
+}
+
+async fn a_delay_that_was_ended_early_hands_out_nothing_at_its_time(h: Hub) -> Checked {
+    let inst = h.created("a").await?;
+    let work = h.turn_of(&inst).await?;
+    // Long enough that even a slow store ends it before.
+    let time = h.timings().delay * 4;
+    h.abandon(&work.lease, time).await?;
+    h.sent(h.control(&inst.id, "terminate")).await?;
+    h.step(&h.turn_of(&inst).await?).apply().await?;
+    h.pass(time).await;
+    h.no_turn("the delay was over before, and the inbox is empty").await
 }

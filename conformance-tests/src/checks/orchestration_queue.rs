@@ -25,6 +25,7 @@ pub(super) fn list() -> Vec<Check> {
         O6 a_creating_message_to_an_absent_instance_creates_it,
         O6 a_creating_message_to_a_terminal_instance_starts_a_generation,
         O6 a_creating_message_to_a_live_instance_is_an_ordinary_message,
+        O6 a_creating_message_reaches_a_live_instance_of_another_generation,
         C9 messages_of_a_batch_are_answered_in_order,
         C9 a_refused_message_does_not_fail_its_neighbours,
         C8 a_created_instance_is_handed_out,
@@ -460,5 +461,16 @@ async fn a_new_life_follows_no_commit(h: Hub) -> Checked {
     let again = h.created("a").await?;
     let work = h.turn_of(&again).await?;
     ensure_eq!(work.committed, None, "the commit before a new life's first turn");
+    Ok(())
+}
+
+async fn a_creating_message_reaches_a_live_instance_of_another_generation(h: Hub) -> Checked {
+    let inst = h.running("a").await?;
+    let mut envelope = h.placeholder("a", "event")?;
+    envelope.execution = envelope.creates.as_ref().map(|record| record.execution);
+    h.sent(envelope).await?;
+    let work = h.turn_of(&inst).await?;
+    ensure_eq!(work.execution, inst.execution, "the execution");
+    ensure_eq!(bodies(&work), ["event"], "the inbox");
     Ok(())
 }

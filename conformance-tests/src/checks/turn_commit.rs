@@ -28,6 +28,7 @@ pub(super) fn list() -> Vec<Check> {
         T2 a_read_inbox_leaves_the_instance_idle,
         T2 a_commit_of_nothing_is_allowed,
         T3 a_repeated_commit_answers_applied,
+        T3 a_repeated_commit_that_holds_answers_applied,
         T3 a_repeated_commit_adds_no_events,
         T3 a_repeated_commit_sends_no_message_twice,
         T3 a_repeated_commit_schedules_no_activity_twice,
@@ -612,5 +613,15 @@ async fn a_terminal_instance_cannot_commit_again(h: Hub) -> Checked {
     let outcome = h.step(&stale).status(OrchestrationStatus::Running)?.commit().await?;
     ensure_eq!(outcome, CommitOutcome::LeaseLost, "outcome");
     ensure_eq!(h.record_of(&inst).await?.status, OrchestrationStatus::Completed, "status");
+    Ok(())
+}
+
+async fn a_repeated_commit_that_holds_answers_applied(h: Hub) -> Checked {
+    let until = h.later();
+    repeated(&h, |step| Ok(step.hold(None))).await?;
+    let inst = h.created("b").await?;
+    let step = h.step(&h.turn_of(&inst).await?).hold(Some(until));
+    step.clone().apply().await?;
+    ensure_eq!(step.commit().await?, CommitOutcome::Applied, "outcome of the repetition");
     Ok(())
 }

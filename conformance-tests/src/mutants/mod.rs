@@ -4,6 +4,8 @@
 //! that a real adapter might get wrong; the table names the checks that must fail for it.
 
 mod commits;
+mod corners;
+mod corners_table;
 mod habits;
 mod habits_table;
 mod queues;
@@ -118,6 +120,7 @@ pub fn mutants() -> Vec<Mutant> {
         &subtle::list(),
         &strangers_table::list(),
         &habits_table::list(),
+        &corners_table::list(),
     ]
     .concat()
 }
