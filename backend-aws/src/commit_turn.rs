@@ -174,7 +174,8 @@ impl Hub {
                 id: envelope.id,
                 body: TaskBody {
                     execution: envelope.execution.unwrap_or(current),
-                    enqueued_at: self.stamp(),
+                    // In this order and that of their ids, which rises with that of the schedule.
+                    enqueued_at: now,
                     queue: envelope.queue.clone(),
                     body,
                 },
